@@ -115,10 +115,12 @@ class Settings(BaseModel):
             raise SettingsError(f"{variables[str(first['loc'][0])]}: {first['msg']}") from None
         return settings.model_copy(update=settings._derived())
 
-    def _derived(self) -> dict[str, str]:
+    def _derived(self) -> dict[str, Any]:
+        data_dir = _absolute(self.data_dir)
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
         return {
-            "database_url": self.database_url or f"sqlite:///{self.data_dir / 'webmacs.db'}",
+            "data_dir": data_dir,
+            "database_url": self.database_url or f"sqlite:///{data_dir / 'webmacs.db'}",
             "server_url": (self.server_url or f"http://{host}:{self.port}").rstrip("/"),
         }
 

@@ -1,0 +1,160 @@
+"""The database: one session, one transaction for each arrival, and the only place that commits."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import DateTime, Dialect, Engine, ForeignKey, MetaData, String, event
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+from webmacs.core.facts import Fact, reactions
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC moment on both databases (SQLite has no zones: it keeps the naive UTC value)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse naive moments: guessing a zone is how an hour gets lost."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Always aware, always UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """Base of all tables; constraint names are fixed so that migrations can name them on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads it from the class
+
+
+db = SQLAlchemy(
+    model_class=Base,
+    # no autoflush by surprise on expired rows: what an operation returned stays readable after the commit
+    session_options={"expire_on_commit": False},
+)
+
+
+class Tenant:
+    """Mixin of every tenant-owned table: internal key, public id, owning organization."""
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(100), unique=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"), index=True)
+
+
+class Transaction:
+    """The open unit of work of one arrival."""
+
+    def __init__(self) -> None:
+        self.facts: list[Fact] = []
+        self.kept = True
+
+    def abandon(self) -> None:
+        """Undo everything at the end instead of committing (the answer was a refusal)."""
+        self.kept = False
+
+
+_open: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
+_writing: ContextVar[bool] = ContextVar("writing", default=False)
+
+
+@contextmanager
+def transaction(*, write: bool = True) -> Iterator[Transaction]:
+    """Wrap one arrival: commit when the block ends well, roll back when it raises or was abandoned.
+
+    An inner call joins the outer one. `write=False` never commits.
+    After the commit, and only then, the reactions wired to the emitted facts run.
+    """
+    outer = _open.get()
+    if outer is not None:
+        yield outer
+        return
+    work = Transaction()
+    opened, writing = _open.set(work), _writing.set(write)
+    try:
+        yield work
+        if work.kept and write:
+            db.session.commit()
+        else:
+            db.session.rollback()
+    except BaseException:
+        db.session.rollback()
+        raise
+    finally:
+        _writing.reset(writing)
+        _open.reset(opened)
+    if work.kept and write:
+        for fact in work.facts:
+            reactions.after(fact)
+
+
+def emit(fact: Fact) -> None:
+    """Tell that something happened, inside the open transaction."""
+    work = _open.get()
+    if work is None:
+        raise RuntimeError("a fact outside a transaction")
+    work.facts.append(fact)
+    reactions.inside(fact)
+
+
+def is_sqlite() -> bool:
+    """Whether the application runs on SQLite."""
+    return db.engine.dialect.name == "sqlite"
+
+
+@event.listens_for(Engine, "connect")
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    if not isinstance(connection, sqlite3.Connection):
+        return
+    # The driver must not open transactions by itself: it opens them late, and savepoints then leak.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",  # a 2xx survives the plug being pulled, not only a killed process
+        "foreign_keys=ON",
+        "busy_timeout=10000",
+        "mmap_size=268435456",
+        "journal_size_limit=67108864",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+@event.listens_for(Engine, "begin")
+def _begin_sqlite(connection: Any) -> None:
+    if connection.dialect.name == "sqlite":
+        # A writer takes the lock first: upgrading a reader later fails at once instead of waiting its turn.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """How connections are kept for this kind of database."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"check_same_thread": False}}
+    return {"pool_size": 20, "max_overflow": 10, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}

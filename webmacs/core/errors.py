@@ -1,0 +1,48 @@
+"""The refusals an operation can answer with. They know no HTTP; factory.py holds the one table that does."""
+
+from collections.abc import Mapping
+
+
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
+    """Base of all expected refusals; `str()` is a sentence for the user."""
+
+
+class NotFound(Refusal):
+    """Nothing by that id, or nothing that this actor may see."""
+
+    def __init__(self, kind: str, public_id: str | None = None) -> None:
+        super().__init__(f"{kind} '{public_id}' not found." if public_id is not None else f"{kind} not found.")
+
+
+class Unauthenticated(Refusal):
+    """Nobody is signed in, or the credential is not valid (any more)."""
+
+
+class Forbidden(Refusal):
+    """The actor is known and may not do this."""
+
+
+class Conflict(Refusal):
+    """A duplicate, or the thing is in the wrong state for the verb."""
+
+
+class Invalid(Refusal):
+    """Refused because of fields: field → what is wrong with it. An empty field name means the whole input."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(fields.values()))
+        self.fields = dict(fields)
+
+
+class Unavailable(Refusal):
+    """Something we need is away; try again after `retry_after` seconds."""
+
+    retry_after = 5
+
+
+class TooMany(Refusal):
+    """Too many requests; try again after `retry_after` seconds."""
+
+    def __init__(self, sentence: str, retry_after: int) -> None:
+        super().__init__(sentence)
+        self.retry_after = retry_after

@@ -1,0 +1,44 @@
+"""Who acts. Every operation and query takes an `Actor` first; below the edge nothing else knows a user."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Via = Literal["browser", "jwt", "token", "system", "anonymous"]
+
+
+class Role(StrEnum):
+    """The built-in roles, weakest last."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    VIEWER = "viewer"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, for which organization, with which role, and how they came.
+
+    `session_id` is the public id of the login or API token in use (None for the system).
+    """
+
+    user_id: int | None
+    public_id: str | None
+    username: str
+    organization_id: int
+    role: Role
+    via: Via
+    session_id: str | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """True when nobody is signed in."""
+        return self.via == "anonymous"
+
+
+ANONYMOUS = Actor(None, None, "", 0, Role.VIEWER, "anonymous")
+
+
+def system(organization_id: int) -> Actor:
+    """The actor of everything that WebMACS does by itself in one organization."""
+    return Actor(None, None, "system", organization_id, Role.ADMIN, "system")

@@ -1,0 +1,12 @@
+"""Public ids: a readable prefix, then 26 characters that sort by creation (the ULID layout: 48 bits of time, 80 of chance)."""
+
+import secrets
+import time
+
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+
+
+def new_id(prefix: str) -> str:
+    """A new opaque public id such as `evt_01jd…`."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return f"{prefix}_" + "".join(ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
