@@ -1,0 +1,1 @@
+"""The controller process: runs the plugin instances and speaks to the server only through its public API."""
