@@ -1,0 +1,1 @@
+"""`webmacs up`: one process that starts, watches and stops all the others, with the standard library only."""
