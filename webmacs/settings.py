@@ -44,52 +44,95 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    host: str = _setting("WEBMACS_HOST", "127.0.0.1", description="Address the server listens on; 0.0.0.0 for the whole network")
+    host: str = _setting(
+        "WEBMACS_HOST", "127.0.0.1", description="Address the server listens on; 0.0.0.0 for the whole network"
+    )
     port: int = _setting("WEBMACS_PORT", 8000, ge=1, le=65535, description="Port the server listens on")
     data_dir: Annotated[Path, AfterValidator(_absolute)] = _setting(
         "WEBMACS_DATA_DIR", Path("data"), description="Everything that is written lives in this folder"
     )
     database_url: Annotated[str, AfterValidator(_psycopg)] = _setting(
-        "DATABASE_URL", "", secret=True, description="SQLite or PostgreSQL; empty means SQLite in the data folder", validate_default=False
+        "DATABASE_URL",
+        "",
+        secret=True,
+        description="SQLite or PostgreSQL; empty means SQLite in the data folder",
+        validate_default=False,
     )
     redis_url: str | None = _setting(
-        "REDIS_URL", None, secret=True, description="Redis or Valkey; empty means a private one that `webmacs up` starts"
+        "REDIS_URL",
+        None,
+        secret=True,
+        description="Redis or Valkey; empty means a private one that `webmacs up` starts",
     )
     secret_key: str = _setting(
-        "SECRET_KEY", "", secret=True, description="Signs sessions and tokens; empty means one made at random and kept in the data folder"
+        "SECRET_KEY",
+        "",
+        secret=True,
+        description="Signs sessions and tokens; empty means one made at random and kept in the data folder",
     )
-    initial_admin_email: str | None = _setting("INITIAL_ADMIN_EMAIL", None, description="First administrator, made unattended: e-mail address")
-    initial_admin_username: str | None = _setting("INITIAL_ADMIN_USERNAME", None, description="First administrator: name (default: admin)")
+    initial_admin_email: str | None = _setting(
+        "INITIAL_ADMIN_EMAIL", None, description="First administrator, made unattended: e-mail address"
+    )
+    initial_admin_username: str | None = _setting(
+        "INITIAL_ADMIN_USERNAME", None, description="First administrator: name (default: admin)"
+    )
     initial_admin_password: str | None = _setting(
         "INITIAL_ADMIN_PASSWORD", None, secret=True, description="First administrator: password, at least 8 characters"
     )
     demo: bool = _setting("WEBMACS_DEMO", False, description="1 adds the simulated plant on the first start")
     development: bool = _setting("WEBMACS_DEVELOPMENT", False, description="1 adds /dev/patterns and reloads templates")
-    secure_cookies: bool = _setting("WEBMACS_SECURE_COOKIES", False, description="1 when browsers reach WebMACS by https: Secure, __Host- cookies and HSTS")
+    secure_cookies: bool = _setting(
+        "WEBMACS_SECURE_COOKIES",
+        False,
+        description="1 when browsers reach WebMACS by https: Secure, __Host- cookies and HSTS",
+    )
     access_token_expire_minutes: int = _setting(
         "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, ge=1, le=525600, description="Lifetime of a login in minutes"
     )
     max_body_bytes: int = _setting(
-        "WEBMACS_MAX_BODY_BYTES", 2_097_152, ge=65536, description="Largest request body in bytes; a larger one is answered with 413"
+        "WEBMACS_MAX_BODY_BYTES",
+        2_097_152,
+        ge=65536,
+        description="Largest request body in bytes; a larger one is answered with 413",
     )
     log_level: str = _setting(
         "WEBMACS_LOG_LEVEL", "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
     )
-    server_url: str = _setting("WEBMACS_SERVER_URL", "", description="Where the agent finds the server; empty means host and port above")
+    server_url: str = _setting(
+        "WEBMACS_SERVER_URL", "", description="Where the agent finds the server; empty means host and port above"
+    )
     api_token: str | None = _setting(
-        "WEBMACS_API_TOKEN", None, secret=True, description="The agent's API token; empty means the file agent.token in the data folder"
+        "WEBMACS_API_TOKEN",
+        None,
+        secret=True,
+        description="The agent's API token; empty means the file agent.token in the data folder",
     )
     agent_setpoint_interval: float = _setting(
-        "WEBMACS_AGENT_SETPOINT_INTERVAL", 0.5, ge=0.1, le=60, description="Seconds between the agent's looks at set-points"
+        "WEBMACS_AGENT_SETPOINT_INTERVAL",
+        0.5,
+        ge=0.1,
+        le=60,
+        description="Seconds between the agent's looks at set-points",
     )
     agent_sync_interval: float = _setting(
-        "WEBMACS_AGENT_SYNC_INTERVAL", 5.0, ge=0.5, le=600, description="Seconds between the agent's looks at plugin instances"
+        "WEBMACS_AGENT_SYNC_INTERVAL",
+        5.0,
+        ge=0.5,
+        le=600,
+        description="Seconds between the agent's looks at plugin instances",
     )
     agent_safe_after: float = _setting(
-        "WEBMACS_AGENT_SAFE_AFTER", 30.0, ge=1, le=86400, description="Seconds without the server after which the agent applies safe values"
+        "WEBMACS_AGENT_SAFE_AFTER",
+        30.0,
+        ge=1,
+        le=86400,
+        description="Seconds without the server after which the agent applies safe values",
     )
     agent_buffer_limit: int = _setting(
-        "WEBMACS_AGENT_BUFFER_LIMIT", 1_000_000, ge=1000, description="Samples the agent keeps on disk while the server is away"
+        "WEBMACS_AGENT_BUFFER_LIMIT",
+        1_000_000,
+        ge=1000,
+        description="Samples the agent keeps on disk while the server is away",
     )
 
     @classmethod
@@ -126,7 +169,11 @@ class Settings(BaseModel):
 
     def with_secret_key(self) -> "Settings":
         """The same settings with a key to sign with: the given one, or the one kept in the data folder (made once)."""
-        return self if self.secret_key else self.model_copy(update={"secret_key": _kept_secret(self.data_dir / "secret.key")})
+        return (
+            self
+            if self.secret_key
+            else self.model_copy(update={"secret_key": _kept_secret(self.data_dir / "secret.key")})
+        )
 
 
 def _extra(field: str) -> dict[str, Any]:
@@ -136,13 +183,15 @@ def _extra(field: str) -> dict[str, Any]:
 
 
 def _kept_secret(path: Path) -> str:
-    """Read the secret at `path`, or make it: complete and unreadable to others from the first moment, also when two start at once."""
+    """Read the secret at `path`, or make it: private and complete at once, also when two start together."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         write_private(path, secrets.token_hex(32), replace=False)
     key = path.read_text(encoding="ascii").strip()
     if len(key) < 32:
-        raise SettingsError(f"{path.name} in the data folder is damaged; restore it, or delete it to sign everybody out")
+        raise SettingsError(
+            f"{path.name} in the data folder is damaged; restore it, or delete it to sign everybody out"
+        )
     return key
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, ForeignKey, MetaData, String, event
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -30,7 +32,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Always aware, always UTC."""
         if value is None:
             return None
@@ -120,6 +122,12 @@ def emit(fact: Fact) -> None:
         raise RuntimeError("a fact outside a transaction")
     work.facts.append(fact)
     reactions.inside(fact)
+
+
+def upsert(table: Any) -> Any:
+    """An INSERT that understands ON CONFLICT, of the database in use."""
+    insert = sqlite_insert if is_sqlite() else postgresql_insert
+    return insert(table)
 
 
 def is_sqlite() -> bool:

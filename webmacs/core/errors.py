@@ -1,6 +1,7 @@
 """The refusals an operation can answer with. They know no HTTP; factory.py holds the one table that does."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
@@ -32,6 +33,14 @@ class Invalid(Refusal):
     def __init__(self, fields: Mapping[str, str]) -> None:
         super().__init__(" ".join(fields.values()))
         self.fields = dict(fields)
+
+
+class BadRequest(Refusal):
+    """The request does not fit the declared schema; `errors` lists the places (loc, msg, type) for the reply."""
+
+    def __init__(self, errors: list[dict[str, Any]]) -> None:
+        super().__init__("The request does not fit.")
+        self.errors = errors
 
 
 class Unavailable(Refusal):

@@ -1,4 +1,4 @@
-"""Public ids: a readable prefix, then 26 characters that sort by creation (the ULID layout: 48 bits of time, 80 of chance)."""
+"""Public ids: a readable prefix, then 26 characters that sort by creation (ULID: 48 bits time, 80 of chance)."""
 
 import secrets
 import time

@@ -1,0 +1,1 @@
+"""The JSON machinery: one declaration parses, answers and documents an endpoint."""

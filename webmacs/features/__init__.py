@@ -1,0 +1,1 @@
+"""One folder for each feature; in every one the same file name means the same thing."""

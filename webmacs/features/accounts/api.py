@@ -1,0 +1,113 @@
+"""/api/v1/auth, /api/v1/users and /api/v1/tokens."""
+
+from datetime import timedelta
+
+from flask import current_app, request
+
+from webmacs.api.endpoint import endpoint
+from webmacs.core.identity import Actor
+from webmacs.core.paging import PageOut, PageQuery
+from webmacs.core.permissions import Access, Can
+from webmacs.core.schemas import Written
+from webmacs.features.accounts import operations, queries
+from webmacs.features.accounts.blueprint import bp
+from webmacs.features.accounts.schemas import (
+    LoginIn,
+    LoginOut,
+    NewTokenOut,
+    TokenIn,
+    TokenOut,
+    UserIn,
+    UserOut,
+    UserPatch,
+)
+
+
+@bp.post("/api/v1/auth/login")
+@endpoint("Authenticate and receive a JWT", can=Access.PUBLIC, body=LoginIn, out=LoginOut, errors=(401,))
+def login_json(actor: Actor, body: LoginIn) -> object:  # noqa: ARG001 - every view gets the actor
+    """The token goes into `Authorization: Bearer …` of the following requests."""
+    lifetime = timedelta(minutes=current_app.config["ACCESS_TOKEN_EXPIRE_MINUTES"])
+    login = operations.sign_in(body, "jwt", request.headers.get("User-Agent", ""), lifetime)
+    return LoginOut(
+        access_token=operations.access_token(login), public_id=login.user.public_id, username=login.user.username
+    )
+
+
+@bp.post("/api/v1/auth/logout")
+@endpoint("Revoke the current token", can=Access.SIGNED_IN, out=Written, errors=(409,))
+def logout_json(actor: Actor) -> object:
+    """The JWT in use cannot be used again. API tokens are deleted under /tokens instead (409)."""
+    operations.sign_out(actor)
+    return Written(message="Successfully logged out.")
+
+
+@bp.get("/api/v1/auth/me")
+@endpoint("Get current user info", can=Access.SIGNED_IN, out=UserOut)
+def me_json(actor: Actor) -> object:
+    """The user behind the credential."""
+    return queries.me(actor)
+
+
+@bp.get("/api/v1/users")
+@endpoint("List all users", can=Can.MANAGE_USERS, query=PageQuery, out=PageOut[UserOut])
+def list_users_json(actor: Actor, query: PageQuery) -> object:
+    """In the order of their creation."""
+    return queries.find(actor, query)
+
+
+@bp.get("/api/v1/users/<public_id>")
+@endpoint("Get a user", can=Can.MANAGE_USERS, out=UserOut, errors=(404,))
+def get_user_json(actor: Actor, public_id: str) -> object:
+    """One user."""
+    return queries.get(actor, public_id)
+
+
+@bp.post("/api/v1/users")
+@endpoint("Create a user", can=Can.MANAGE_USERS, body=UserIn, out=Written, status=201, errors=(409,))
+def create_user_json(actor: Actor, body: UserIn) -> object:
+    """The role is `viewer` unless given."""
+    user = operations.create(actor, body)
+    return Written(message="User successfully created.", public_id=user.public_id)
+
+
+@bp.put("/api/v1/users/<public_id>")
+@endpoint("Update a user", can=Can.MANAGE_USERS, body=UserPatch, out=Written, errors=(404, 409))
+def change_user_json(actor: Actor, public_id: str, body: UserPatch) -> object:
+    """Here null means "leave unchanged". A new password or role ends the user's logins."""
+    operations.change(actor, public_id, body)
+    return Written(message="User successfully updated.", public_id=public_id)
+
+
+@bp.delete("/api/v1/users/<public_id>")
+@endpoint("Delete a user", can=Can.MANAGE_USERS, out=Written, errors=(404, 409))
+def remove_user_json(actor: Actor, public_id: str) -> object:
+    """What the user made stays. Nobody can delete themselves or the last administrator."""
+    operations.remove(actor, public_id)
+    return Written(message="User successfully deleted.", public_id=public_id)
+
+
+@bp.get("/api/v1/tokens")
+@endpoint("List API tokens", can=Access.SIGNED_IN, query=PageQuery, out=PageOut[TokenOut])
+def list_tokens_json(actor: Actor, query: PageQuery) -> object:
+    """One's own; administrators see all. Newest first."""
+    return queries.tokens(actor, query)
+
+
+@bp.post("/api/v1/tokens")
+@endpoint("Create an API token", can=Access.SIGNED_IN, body=TokenIn, out=NewTokenOut, status=201, replayable=False)
+def create_token_json(actor: Actor, body: TokenIn) -> object:
+    """The token itself is shown in this reply and never again."""
+    row, secret = operations.create_token(actor, body)
+    shown = TokenOut.model_validate(row).model_dump()
+    return NewTokenOut(
+        token=secret, **{name: shown[name] for name in ("public_id", "name", "expires_at", "created_at")}
+    )
+
+
+@bp.delete("/api/v1/tokens/<public_id>")
+@endpoint("Delete an API token", can=Access.SIGNED_IN, out=Written, errors=(403, 404))
+def remove_token_json(actor: Actor, public_id: str) -> object:
+    """One's own; administrators any of the organization."""
+    operations.delete_token(actor, public_id)
+    return Written(message="API token deleted.", public_id=public_id)

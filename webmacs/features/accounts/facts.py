@@ -1,0 +1,20 @@
+"""What happened to accounts."""
+
+from dataclasses import dataclass
+
+from webmacs.core.facts import Fact
+
+
+@dataclass(frozen=True)
+class UserSignedIn(Fact):
+    """Somebody gave the right password."""
+
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True)
+class AccessEnded(Fact):
+    """Logins or tokens of a user are no longer valid; open streams must close."""
+
+    user_id: int

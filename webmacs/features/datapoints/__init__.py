@@ -1,0 +1,1 @@
+"""Measurements and set-points: one number of one channel at one microsecond."""

@@ -1,0 +1,50 @@
+"""The datapoint table, the latest value of each channel, and the spans of time that datapoints belong to."""
+
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, SmallInteger, String, Table
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webmacs.core.db import Base
+
+# Narrow on purpose: no random id, no text, no foreign key (deleting follows the fact EventDeleted), one clustered index.
+datapoints = Table(
+    "datapoints",
+    Base.metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=False),
+    Column("ts", BigInteger, primary_key=True, autoincrement=False),  # microseconds since 1970 UTC
+    Column("value", Double, nullable=False),
+    Column("quality", SmallInteger, nullable=False, server_default="0"),  # 0 is good
+    sqlite_with_rowid=False,
+)
+
+# Written together with the points, so that reading the newest costs channels, not rows.
+latest_datapoints = Table(
+    "latest_datapoints",
+    Base.metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=False),
+    Column("ts", BigInteger, nullable=False),
+    Column("value", Double, nullable=False),
+)
+
+span_events = Table(
+    "span_events",
+    Base.metadata,
+    Column("span_id", Integer, ForeignKey("spans.id", ondelete="CASCADE"), primary_key=True),
+    Column("event_id", Integer, ForeignKey("events.id", ondelete="CASCADE"), primary_key=True),
+)
+
+
+class Span(Base):
+    """A stretch of time that datapoints belong to, opened and closed by a higher feature (an experiment).
+
+    Both ends are inclusive, in microseconds; an open span has no end. Unless `is_scoped` it covers every channel.
+    """
+
+    __tablename__ = "spans"
+    __table_args__ = (Index("ix_spans_organization_id_started_us", "organization_id", "started_us"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(100), unique=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
+    started_us: Mapped[int] = mapped_column(BigInteger)
+    stopped_us: Mapped[int | None] = mapped_column(BigInteger)
+    is_scoped: Mapped[bool] = mapped_column(default=False)

@@ -1,0 +1,66 @@
+"""Reads of channel definitions."""
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Select, exists, select
+
+from webmacs.core.db import db
+from webmacs.core.errors import NotFound
+from webmacs.core.identity import Actor
+from webmacs.core.paging import Page, paginate
+from webmacs.core.permissions import Can, authorize
+from webmacs.features.events.models import Event
+from webmacs.features.events.schemas import EventFilter
+
+
+def visible(actor: Actor) -> Select[tuple[Event]]:
+    """The channels of the actor's organization; the one place that filters them."""
+    return select(Event).where(Event.organization_id == actor.organization_id)
+
+
+def find(actor: Actor, query: EventFilter) -> Page[Event]:
+    """Channels in the order of their creation."""
+    authorize(actor, Can.READ)
+    statement = visible(actor)
+    if query.type is not None:
+        statement = statement.where(Event.type == query.type)
+    if query.q:
+        statement = statement.where(Event.name.icontains(query.q, autoescape=True))
+    return paginate(statement.order_by(Event.id), query)
+
+
+def everything(actor: Actor) -> Sequence[Event]:
+    """All channels, in the order of their creation."""
+    authorize(actor, Can.READ)
+    return db.session.scalars(visible(actor).order_by(Event.id)).all()
+
+
+def get(actor: Actor, public_id: str) -> Event:
+    """One channel."""
+    authorize(actor, Can.READ)
+    event = db.session.scalar(visible(actor).where(Event.public_id == public_id))
+    if event is None:
+        raise NotFound("Event", public_id)
+    return event
+
+
+def by_public_ids(actor: Actor, public_ids: Collection[str]) -> dict[str, Event]:
+    """The channels among these public ids that exist, public id → channel."""
+    authorize(actor, Can.READ)
+    if not public_ids:
+        return {}
+    rows = db.session.scalars(visible(actor).where(Event.public_id.in_(set(public_ids))))
+    return {event.public_id: event for event in rows}
+
+
+def by_name(actor: Actor, name: str) -> Event | None:
+    """The channel of this name."""
+    return db.session.scalar(visible(actor).where(Event.name == name))
+
+
+def name_is_taken(actor: Actor, name: str, *, besides: int | None = None) -> bool:
+    """Whether another channel has this name."""
+    clause = select(Event.id).where(
+        Event.organization_id == actor.organization_id, Event.name == name, Event.id != (besides or 0)
+    )
+    return bool(db.session.scalar(select(exists(clause))))

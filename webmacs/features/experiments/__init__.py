@@ -1,0 +1,1 @@
+"""Named runs of a process: started, stopped, compared and exported."""

@@ -1,0 +1,23 @@
+"""What happened to experiments."""
+
+from dataclasses import dataclass
+
+from webmacs.core.facts import Fact
+
+
+@dataclass(frozen=True)
+class ExperimentStarted(Fact):
+    """A run began."""
+
+    public_id: str
+    name: str
+    user_id: int | None
+
+
+@dataclass(frozen=True)
+class ExperimentStopped(Fact):
+    """A run ended."""
+
+    public_id: str
+    name: str
+    user_id: int | None

@@ -1,0 +1,156 @@
+"""Reads of experiments, and their export."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, Select, exists, select
+
+from webmacs.core import clock
+from webmacs.core.db import db
+from webmacs.core.errors import NotFound
+from webmacs.core.identity import Actor
+from webmacs.core.paging import Page, paginate
+from webmacs.core.permissions import Can, authorize
+from webmacs.features.datapoints import queries as datapoints
+from webmacs.features.datapoints.decide import Stretch
+from webmacs.features.datapoints.models import Span
+from webmacs.features.datapoints.schemas import LAST
+from webmacs.features.events import queries as events
+from webmacs.features.events.models import Event
+from webmacs.features.experiments.models import Experiment
+from webmacs.features.experiments.schemas import ExperimentFilter
+
+CSV_HEADER = ("timestamp", "event_name", "event_public_id", "value", "unit", "datapoint_public_id")
+CHUNK_ROWS = 2_000
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def visible(actor: Actor) -> Select[tuple[Experiment]]:
+    """The experiments of the actor's organization."""
+    return select(Experiment).join(Span).where(Experiment.organization_id == actor.organization_id)
+
+
+def find(actor: Actor, query: ExperimentFilter) -> Page[Experiment]:
+    """Experiments, latest started first."""
+    authorize(actor, Can.READ)
+    statement = visible(actor)
+    if query.state is not None:
+        is_running = Span.stopped_us.is_(None)
+        statement = statement.where(is_running if query.state == "running" else ~is_running)
+    if query.q:
+        statement = statement.where(Experiment.name.icontains(query.q, autoescape=True))
+    return paginate(statement.order_by(Span.started_us.desc(), Experiment.id.desc()), query)
+
+
+def get(actor: Actor, public_id: str) -> Experiment:
+    """One experiment."""
+    authorize(actor, Can.READ)
+    experiment = db.session.scalar(visible(actor).where(Experiment.public_id == public_id))
+    if experiment is None:
+        raise NotFound("Experiment", public_id)
+    return experiment
+
+
+def running(actor: Actor) -> Sequence[Experiment]:
+    """The experiments that run now, latest started first."""
+    authorize(actor, Can.READ)
+    return db.session.scalars(visible(actor).where(Span.stopped_us.is_(None)).order_by(Span.started_us.desc())).all()
+
+
+def name_is_taken(actor: Actor, name: str, *, besides: int | None = None) -> bool:
+    """Whether another experiment has this name."""
+    same = select(Experiment.id).where(
+        Experiment.organization_id == actor.organization_id, Experiment.name == name, Experiment.id != (besides or 0)
+    )
+    return bool(db.session.scalar(select(exists(same))))
+
+
+def stretch(actor: Actor, experiment: Experiment) -> Stretch:
+    """When and over which channels it ran, in plain values."""
+    found = datapoints.stretch(actor, experiment.public_id)
+    if found is None:
+        raise NotFound("Experiment", experiment.public_id)
+    return found
+
+
+def channels(actor: Actor, experiment: Experiment) -> list[Event]:
+    """The channels that it covers."""
+    scope = stretch(actor, experiment).event_ids
+    return [event for event in events.everything(actor) if scope is None or event.id in scope]
+
+
+def overlapping(actor: Actor, scope: frozenset[int] | None) -> list[Experiment]:
+    """The running experiments that cover one of these channels (None: every channel)."""
+    authorize(actor, Can.READ)
+    open_ids = {
+        s.public_id
+        for s in datapoints.stretches(actor)
+        if s.stop is None and (scope is None or s.event_ids is None or scope & s.event_ids)
+    }
+    return [experiment for experiment in running(actor) if experiment.public_id in open_ids]
+
+
+# --- CSV --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Export:
+    """Everything that the export needs, read before its first byte: the stream then has a connection of its own."""
+
+    filename: str
+    start: int
+    stop: int
+    columns: dict[int, tuple[str, str, str, str]]  # event id → name, public id, unit (as CSV cells), datapoint prefix
+    engine: Engine
+
+
+def export(actor: Actor, public_id: str) -> Export:
+    """Prepare the CSV export of an experiment, running or stopped."""
+    experiment = get(actor, public_id)
+    run = stretch(actor, experiment)
+    columns = {
+        event.id: (
+            _cell(event.name),
+            _cell(event.public_id),
+            _cell(event.unit),
+            datapoints.public_id(event.public_id, 0)[:-14],
+        )
+        for event in channels(actor, experiment)
+    }
+    name = re.sub(r"\s", "_", experiment.name).replace("/", "-")
+    filename = f"experiment_{name}_{experiment.public_id[:8]}.csv"
+    stop = LAST if run.stop is None else run.stop + 1
+    return Export(filename, run.start, stop, columns, db.engine)
+
+
+def csv_chunks(wanted: Export) -> Iterator[str]:
+    """The export as text, a few thousand rows at a time; memory does not grow with the number of rows."""
+    yield ",".join(CSV_HEADER) + "\r\n"
+    with wanted.engine.connect() as connection:
+        lines: list[str] = []
+        for event_id, ts, value in datapoints.scan(connection, list(wanted.columns), wanted.start, wanted.stop):
+            name, event_public_id, unit, prefix = wanted.columns[event_id]
+            moment = clock.from_micros(ts).isoformat(timespec="microseconds")
+            lines.append(f"{moment},{name},{event_public_id},{value!r},{unit},{prefix}{ts:014x}\r\n")
+            if len(lines) >= CHUNK_ROWS:
+                yield "".join(lines)
+                lines.clear()
+        yield "".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A CSV cell with minimal quoting; text that a spreadsheet would run as a formula is neutralised."""
+    if text.startswith(FORMULA):
+        text = "'" + text
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="").writerow([text])
+    return buffer.getvalue()
+
+
+def attachment(filename: str) -> dict[str, Any]:
+    """`Content-Disposition` values that survive quotes, line breaks and every script (RFC 6266, RFC 5987)."""
+    return {"as_attachment": True, "download_name": re.sub(r'[\x00-\x1f"\\]', "_", filename)}

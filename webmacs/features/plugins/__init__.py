@@ -1,0 +1,1 @@
+"""Device drivers at work: configured instances and the channels that they bring."""

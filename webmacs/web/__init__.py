@@ -1,0 +1,1 @@
+"""The HTML machinery: who arrives, pages, forms, errors, navigation, headers."""

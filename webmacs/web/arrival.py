@@ -1,0 +1,120 @@
+"""The moment a request arrives: what its route declares, who is asking, and the one transaction around it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from flask import Response, current_app, g, request
+from flask_login import UserMixin, current_user
+from flask_wtf.csrf import CSRFProtect
+
+from webmacs.core.db import transaction
+from webmacs.core.identity import ANONYMOUS, Actor
+from webmacs.core.permissions import Access, Can
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
+
+csrf = CSRFProtect()
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What a route declares about itself. A route without one does not start (see factory.py)."""
+
+    kind: Literal["page", "api"]
+    can: Can | Access
+    summary: str = ""
+    body: Any = None
+    query: Any = None
+    out: Any = None
+    status: int = 200
+    errors: tuple[int, ...] = ()
+    streams: str | None = None
+
+
+@dataclass(frozen=True)
+class Authenticators:
+    """How a credential becomes an actor; the factory hands in the functions of the accounts feature."""
+
+    bearer: Callable[[str], tuple[Actor, bool]]
+    session: Callable[[str], tuple[Actor, bool] | None]
+    note_use: Callable[[Actor], None]
+
+
+class SignedIn(UserMixin):  # type: ignore[misc] - flask-login ships no types
+    """What flask-login keeps for a browser: the id of a session row, never a user's id."""
+
+    def __init__(self, actor: Actor) -> None:
+        self.actor = actor
+
+    def get_id(self) -> str:
+        """The public id of the session row."""
+        return self.actor.session_id or ""
+
+
+def identify() -> Actor:
+    """Who is asking: the bearer credential when there is one (then no cookie counts), else the browser's session.
+
+    Raises `Unauthenticated` for a credential that is not valid.
+    """
+    if "actor" not in g:
+        g.actor = _identify()
+    actor: Actor = g.actor
+    return actor
+
+
+def _identify() -> Actor:
+    header = request.headers.get("Authorization")
+    if header:
+        match = BEARER.fullmatch(header.strip())
+        if match is None:
+            return ANONYMOUS
+        actor, g.use_is_due = authenticators().bearer(match.group(1))
+        return actor
+    return current_user.actor if current_user.is_authenticated else ANONYMOUS
+
+
+def load_browser(session_id: str) -> SignedIn | None:
+    """flask-login's question: who is behind the id in the cookie?"""
+    found = authenticators().session(session_id)
+    if found is None:
+        return None
+    actor, g.use_is_due = found
+    return SignedIn(actor)
+
+
+def authenticators() -> Authenticators:
+    """The functions that the factory installed."""
+    installed: Authenticators = current_app.extensions["webmacs.authenticators"]
+    return installed
+
+
+def check_csrf(edge: Edge, actor: Actor) -> None:
+    """Ask for the CSRF token on every unsafe request that a browser could have been tricked into.
+
+    Bearer credentials are not sent by browsers on their own, and an anonymous API call has nothing to steal.
+    """
+    if request.method in SAFE_METHODS or "Authorization" in request.headers:
+        return
+    if edge.kind == "page" or actor.via == "browser":
+        csrf.protect()
+
+
+def within_transaction(view: Callable[[], Response], *, write: bool) -> Response:
+    """Run the view in the arrival's transaction and keep its work only if the answer is below 400."""
+    with transaction(write=write) as work:
+        response = view()
+        if response.status_code >= 400:
+            work.abandon()
+    if g.pop("use_is_due", False):
+        # at most once a minute for each credential, and apart from the arrival: reading pages keep nothing else
+        with transaction():
+            authenticators().note_use(g.actor)
+    return response
+
+
+def query_values() -> dict[str, Any]:
+    """The query string as a plain dictionary; a repeated name becomes a list."""
+    return {name: values if len(values) > 1 else values[0] for name, values in request.args.lists()}

@@ -1,0 +1,140 @@
+"""One way to say no: a page, a fragment or JSON, by the edge that was asked."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from webmacs.core.errors import BadRequest, Invalid, Refusal, TooMany, Unauthenticated, Unavailable
+from webmacs.web.arrival import Edge
+from webmacs.web.pages import here, htmx
+
+log = logging.getLogger(__name__)
+
+API_PREFIXES = ("/api/", "/health", "/openapi.json", "/ws/")
+Detail = str | list[dict[str, Any]]
+
+PLAIN = {
+    400: "The form was open for too long or came from elsewhere. Load the page again and repeat the step.",
+    404: "There is nothing at this address, or it is not yours to see.",
+    405: "This address does not understand that kind of request.",
+    413: "What was sent is larger than the server accepts.",
+    500: "Something broke on our side. Nothing was saved by this step.",
+}
+
+
+def asked_for_json() -> bool:
+    """Whether an API was addressed: by the route's own declaration, else (no route) by the path."""
+    if request.routing_exception is None and request.endpoint is not None:
+        edge: Edge | None = getattr(_view(), "__edge__", None)
+        if edge is not None:
+            return edge.kind == "api"
+    return request.path.startswith(API_PREFIXES)
+
+
+def _view() -> Any:
+    return current_app.view_functions.get(request.endpoint or "")
+
+
+def answer(status: int, detail: Detail, headers: dict[str, str] | None = None) -> Response:
+    """The refusal in the form that the asker reads."""
+    if asked_for_json():
+        body: dict[str, Any] = {"detail": detail}
+        if status == 500:
+            body["request_id"] = g.get("request_id")
+        response = make_response(jsonify(body), status)
+    else:
+        sentence = detail if isinstance(detail, str) else " ".join(item["msg"] for item in detail)
+        response = _page(status, sentence)
+    response.headers.update(headers or {})
+    return response
+
+
+def _page(status: int, sentence: str) -> Response:
+    known = HTTPStatus(status)
+    context = {"status": status, "title": known.phrase, "sentence": sentence, "request_id": g.get("request_id")}
+    fragment = bool(htmx) and not htmx.boosted
+    response = make_response(
+        render_template("errors/_fragment.html" if fragment else "errors/error.html", **context), status
+    )
+    response.headers.add("Vary", "HX-Request")
+    return response
+
+
+def install(app: Flask, table: dict[type[Refusal], int]) -> None:
+    """Register the one table of refusals and everything that Flask and the database may raise."""
+
+    def refused(refusal: Refusal) -> Response:
+        status = next(code for kind, code in table.items() if isinstance(refusal, kind))
+        return _refused(refusal, status)
+
+    app.register_error_handler(Refusal, refused)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(IntegrityError, _constraint)
+    app.register_error_handler(OperationalError, _database)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _refused(refusal: Refusal, status: int) -> Response:
+    if isinstance(refusal, Unauthenticated):
+        return _sign_in(str(refusal))
+    if isinstance(refusal, BadRequest):
+        return answer(status, refusal.errors)
+    if isinstance(refusal, Invalid):
+        fields = refusal.fields.items()
+        return answer(
+            status,
+            [{"loc": ["body", name] if name else ["body"], "msg": msg, "type": "value_error"} for name, msg in fields],
+        )
+    retry = refusal.retry_after if isinstance(refusal, TooMany | Unavailable) else None
+    return answer(status, str(refusal), {"Retry-After": str(retry)} if retry else None)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return error.get_response()  # type: ignore[return-value]
+    if status == 404 and request.path.endswith("/") and _exists_without_slash():
+        # relative on purpose: behind a TLS proxy an absolute address would name the wrong scheme
+        query = f"?{request.query_string.decode()}" if request.query_string else ""
+        return make_response("", 307, {"Location": request.path.rstrip("/") + query})
+    if asked_for_json():
+        detail = "The CSRF token is missing or invalid." if isinstance(error, CSRFError) else HTTPStatus(status).phrase
+    else:
+        detail = PLAIN.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+    allow = ", ".join(sorted(error.valid_methods or ())) if isinstance(error, MethodNotAllowed) else ""
+    return answer(status, detail, {"Allow": allow} if allow else None)
+
+
+def _constraint(error: IntegrityError) -> Response:
+    log.info("a database constraint refused a write", exc_info=error)
+    return answer(409, "This conflicts with something that was saved at the same moment. Load it again and retry.")
+
+
+def _database(error: OperationalError) -> Response:
+    log.error("the database does not answer", exc_info=error)
+    sentence = "The database does not answer at the moment; nothing was saved. Try again in a few seconds."
+    return answer(503, sentence, {"Retry-After": "5"})
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error", exc_info=error)
+    return answer(500, "Internal Server Error" if asked_for_json() else PLAIN[500])
+
+
+def _exists_without_slash() -> bool:
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(request.path.rstrip("/"), request.method)
+
+
+def _sign_in(sentence: str) -> Response:
+    if asked_for_json():
+        return answer(401, sentence, {"WWW-Authenticate": "Bearer"})
+    url = url_for("accounts.login", next=here() if request.method == "GET" else None)
+    if htmx:
+        return make_response("", 401, {"HX-Redirect": url})
+    return redirect(url, 303)  # type: ignore[return-value]
