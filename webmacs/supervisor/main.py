@@ -32,6 +32,7 @@ def run(settings: Settings, programs: Programs | None = None) -> int:
     `programs` makes the program of a part (prepare, web, worker, agent) from its name and environment.
     """
     console = Console()
+    os.umask(0o077)  # what the children write holds secrets and results: nobody else's business
     try:
         with data_folder_lock(settings.data_dir, console.say) as lock:
             return _run(settings, programs or command, console, lock)
