@@ -1,0 +1,158 @@
+"""The agent as a process, against a real HTTP server and real plugins."""
+
+import random
+import subprocess
+import time
+
+import pytest
+from conftest import free_port, wait_until
+from counterpart import Counterpart
+
+pytestmark = pytest.mark.processes
+LINKS = {"count": "evt_count", "gap": "evt_gap"}
+
+
+def probe(server, device, links=None, **more):
+    config = {"folder": str(device.folder), "poll_interval_ms": 50}
+    return server.instance("plg_1", config=config, links=LINKS if links is None else links, **more)
+
+
+def arrived(server, count):
+    return lambda: len(server.values("evt_count")) >= count
+
+
+def test_every_reading_arrives_once_and_gaps_stay_gaps(server, device, agent):
+    probe(server, device)
+    agent.start()
+    wait_until(arrived(server, 5), "samples arrive")
+    assert server.status("plg_1") == ("connected", None)
+    assert agent.stop() == 0
+    assert server.values("evt_count") == device.given()
+    assert server.values("evt_gap") == []
+    assert server.status("plg_1") == ("inactive", None)
+    assert ("info", "Controller started – plugin sensor polling active") in server.logs
+    assert server.logs[-1] == ("warning", "Controller shutting down")
+
+
+def test_a_channel_without_an_event_is_not_sent(server, device, agent):
+    probe(server, device, links={"count": None})
+    agent.start()
+    wait_until(lambda: len(device.given()) > 3, "the device is read")
+    assert agent.stop() == 0
+    assert server.points == {}
+
+
+def test_a_restart_of_the_server_loses_and_doubles_nothing(server, device, agent):
+    probe(server, device)
+    agent.start()
+    wait_until(arrived(server, 3), "samples arrive")
+    server.down()
+    before = len(device.given())
+    wait_until(lambda: len(device.given()) > before + 20, "the device is read while the server is away")
+    server.up()
+    wait_until(arrived(server, before + 20), "the stored samples arrive")
+    assert agent.stop() == 0
+    assert server.values("evt_count") == device.given()
+
+
+def test_killing_the_agent_loses_and_doubles_no_stored_sample(server, device, agent):
+    probe(server, device)
+    kills = 5
+    for _ in range(kills):
+        agent.start()
+        before = len(device.given())
+        wait_until(lambda start=before: len(device.given()) > start + 3, "the device is read")
+        # Somewhere between reading, storing, sending and forgetting.
+        time.sleep(random.uniform(0, 0.1))
+        agent.kill()
+    agent.start()
+    wait_until(arrived(server, len(device.given())), "samples arrive")
+    assert agent.stop() == 0
+    assert server.doubled("evt_count") == []
+    missing = set(device.given()) - set(server.values("evt_count"))
+    assert len(missing) <= kills, "a kill may take the one reading that was not stored yet, never more"
+
+
+def test_killing_the_agent_while_the_server_is_away_keeps_what_waits(server, device, agent):
+    probe(server, device)
+    agent.start()
+    wait_until(arrived(server, 1), "samples arrive")
+    server.down()
+    before = len(device.given())
+    wait_until(lambda: len(device.given()) > before + 10, "the device is read while the server is away")
+    agent.kill()
+    known = device.given()[:-1]
+    agent.start()
+    server.up()
+    wait_until(lambda: set(known) <= set(server.values("evt_count")), "what waited on disk arrives")
+    assert server.doubled("evt_count") == []
+
+
+def test_the_agent_waits_for_a_server_that_is_not_up_yet(server, device, agent):
+    server.down()
+    probe(server, device)
+    agent.start()
+    wait_until(lambda: "waiting for the server" in agent.said(), "it says that it waits")
+    server.up()
+    wait_until(arrived(server, 1), "samples arrive")
+
+
+def test_the_agent_waits_for_its_token_and_takes_a_renewed_one(server, device, agent):
+    probe(server, device)
+    file = agent.data / "agent.token"
+    file.unlink()
+    agent.start()
+    wait_until(lambda: "there is no API token" in agent.said(), "it says what is missing")
+    assert server.requests == []
+    file.write_text("wm_test\n")
+    wait_until(arrived(server, 1), "samples arrive")
+    server.token = "wm_renewed"
+    wait_until(lambda: "does not accept the API token" in agent.said(), "it says that the token is refused")
+    before = len(device.given())
+    wait_until(lambda: len(device.given()) > before + 3, "the device is read all the same")
+    file.write_text("wm_renewed\n")
+    wait_until(arrived(server, before + 3), "samples arrive again")
+    assert agent.stop() == 0
+    assert server.values("evt_count") == device.given()
+    assert "wm_" not in agent.said()
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"WEBMACS_SERVER_URL": "ftp://somewhere"}, "WEBMACS_SERVER_URL"),
+        ({"WEBMACS_SERVER_URL": "http://[::1"}, "WEBMACS_SERVER_URL"),
+        ({"WEBMACS_DATA_DIR": "/proc/nowhere"}, "/proc/nowhere"),
+        ({"WEBMACS_NO_SUCH_THING": "1"}, "WEBMACS_NO_SUCH_THING"),
+    ],
+)
+def test_a_configuration_that_cannot_work_ends_with_a_readable_message(agent, settings, named):
+    agent.start(**settings)
+    assert agent.process.wait(15) == 2
+    assert named in agent.said()
+    assert "Traceback" not in agent.said()
+
+
+def test_a_second_agent_on_the_same_data_is_refused(server, device, agent):
+    probe(server, device)
+    agent.start()
+    wait_until(arrived(server, 1), "the first one works")
+    command = [*agent.process.args]
+    second = subprocess.run(command, env=agent.environment, capture_output=True, text=True, timeout=15, check=False)
+    assert second.returncode == 2
+    assert "another agent already works" in second.stderr
+
+
+def test_the_bundled_simulated_plant_runs_in_demo_mode(tmp_path, agent):
+    plant = Counterpart(free_port()).up()
+    try:
+        plant.instance(
+            "plg_1", plugin_id="simulated", config={"poll_interval_ms": 100}, links={"temp_reactor": "evt_t"}
+        )
+        agent.environment["WEBMACS_SERVER_URL"] = plant.url
+        agent.start()
+        wait_until(lambda: len(plant.values("evt_t")) > 2, "samples arrive")
+        assert plant.status("plg_1") == ("demo", None)
+        assert agent.stop() == 0
+    finally:
+        plant.down()
