@@ -17,7 +17,7 @@ from webmacs.web.arrival import SAFE_METHODS, Edge, check_csrf, identify, query_
 JSON = "application/json"
 
 
-def endpoint(
+def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     summary: str,
     *,
     can: Can | Access,

@@ -51,8 +51,9 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: UtcDateTime}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
+
+Base.registry.update_type_annotation_map({datetime: UtcDateTime})
 
 db = SQLAlchemy(
     model_class=Base,

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-from webmacs_plugins_core import DevicePlugin, PluginError, discover
+from webmacs_plugins_core import PluginError, channels_of, discover
 
 
 class DriverError(Exception):
@@ -35,13 +34,9 @@ class Channel:
     max_value: float
 
 
-def _classes() -> dict[str, type[DevicePlugin]]:
-    return dict(discover().plugins)
-
-
 def installed() -> list[Driver]:
     """The usable drivers, in the order of their ids; broken ones are logged by the SDK and left out."""
-    metas = [plugin.meta for _, plugin in sorted(_classes().items())]
+    metas = [plugin.meta for _, plugin in sorted(discover().classes.items())]
     return [Driver(m.id, m.name, m.version, m.vendor, m.description, m.url) for m in metas]
 
 
@@ -50,22 +45,14 @@ def channels(plugin_id: str, instance_name: str, demo_mode: bool, config: dict[s
 
     Nothing is connected. Raises `DriverError` when the driver refuses the configuration.
     """
-    plugin_class = _classes().get(plugin_id)
+    plugin_class = discover().classes.get(plugin_id)
     if plugin_class is None:
         return None
     try:
-        plugin = plugin_class()
-        plugin.configure({**config, "instance_name": instance_name[:100], "demo_mode": demo_mode})
-        found = plugin.get_channels()
-    except ValidationError as refused:
-        first = refused.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DriverError(f"{place}: {first['msg']}") from refused
+        found = channels_of(plugin_class, {**config, "instance_name": instance_name[:100], "demo_mode": demo_mode})
     except PluginError as refused:
         raise DriverError(str(refused)) from refused
-    except Exception as broken:  # a driver is somebody else's code: whatever it raises is its own fault
+    except Exception as broken:
+        # a driver is somebody else's code: whatever it raises is its own fault
         raise DriverError(f"The driver failed: {broken}") from broken
-    return [
-        Channel(c.id, c.name, str(getattr(c.direction, "value", c.direction)), c.unit, c.min_value, c.max_value)
-        for c in found
-    ]
+    return [Channel(c.id, c.name, c.direction.value, c.unit, c.min_value, c.max_value) for c in found]

@@ -43,7 +43,7 @@ class Authenticators:
     note_use: Callable[[Actor], None]
 
 
-class SignedIn(UserMixin):  # type: ignore[misc] - flask-login ships no types
+class SignedIn(UserMixin):  # type: ignore[misc]  # flask-login ships no types
     """What flask-login keeps for a browser: the id of a session row, never a user's id."""
 
     def __init__(self, actor: Actor) -> None:

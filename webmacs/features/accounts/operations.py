@@ -188,20 +188,22 @@ def _refuse_duplicates(email: str | None, username: str | None, besides: int | N
         raise Conflict("User already exists: this username is taken.")
 
 
-def rename_self(actor: Actor, username: str) -> None:
+def rename_self(actor: Actor, username: str) -> User:
     """Change the asker's own name."""
     user = queries.me(actor)
     _refuse_duplicates(None, username, besides=user.id)
     user.username = username
+    return user
 
 
-def change_own_password(actor: Actor, wish: PasswordChange) -> None:
+def change_own_password(actor: Actor, wish: PasswordChange) -> User:
     """Change the asker's own password; all other logins end."""
     user = queries.me(actor)
     if not verify_password(wish.current_password, user.password_hash):
         raise Invalid({"current_password": "This is not your present password."})
     user.password_hash = hash_password(wish.password)
     end_other_logins(actor)
+    return user
 
 
 # --- API tokens -------------------------------------------------------------------------------------------------------

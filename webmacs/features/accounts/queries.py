@@ -15,7 +15,7 @@ from webmacs.features.accounts.models import ApiToken, Claim, Login, Organizatio
 from webmacs.gateways.signing import fingerprint, signer
 
 
-def _people(actor: Actor) -> Select[tuple[User]]:
+def _people(actor: Actor) -> Select[User]:
     return select(User).where(User.organization_id == actor.organization_id, User.is_service.is_(False))
 
 
@@ -143,7 +143,8 @@ def login(actor: Actor, public_id: str) -> Login:
 def tokens(actor: Actor, query: PageQuery) -> Page[ApiToken]:
     """The asker's own API tokens, an administrator's view of all in the organization; newest first."""
     authorize(actor, Access.SIGNED_IN)
-    statement = select(ApiToken).join(User).where(User.organization_id == actor.organization_id)
+    owners = (User.organization_id == actor.organization_id, User.is_service.is_(False))
+    statement = select(ApiToken).join(User).where(*owners)
     if actor.role is not Role.ADMIN:
         statement = statement.where(ApiToken.user_id == actor.user_id)
     return paginate(statement.order_by(ApiToken.created_at.desc(), ApiToken.id.desc()), query)
@@ -155,7 +156,11 @@ def token(actor: Actor, public_id: str) -> ApiToken:
     row = db.session.scalar(
         select(ApiToken)
         .join(User)
-        .where(ApiToken.public_id == public_id, User.organization_id == actor.organization_id)
+        .where(
+            ApiToken.public_id == public_id,
+            User.organization_id == actor.organization_id,
+            User.is_service.is_(False),
+        )
     )
     if row is None:
         raise NotFound("API token")

@@ -1,7 +1,8 @@
 """What comes in about outputs."""
 
-from pydantic import BeforeValidator
 from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from webmacs.core.schemas import Finite, Schema
 

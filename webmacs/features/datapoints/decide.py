@@ -9,7 +9,7 @@ Sample = tuple[int, float]  # (microseconds since 1970, value)
 def stride_indices(count: int, wanted: int) -> list[int]:
     """Uniform sampling: floor(i·count/wanted) for all but the last place, which holds the last point.
 
-    The documented rule of POST /datapoints/series: first and last are always included.
+    The documented rule of POST /datapoints/series; first and last are always there.
     """
     if count <= wanted:
         return list(range(count))
@@ -18,7 +18,7 @@ def stride_indices(count: int, wanted: int) -> list[int]:
 
 
 def minmax(samples: Iterable[Sample], start: int, stop: int, wanted: int) -> list[Sample]:
-    """The lowest and the highest sample of each of wanted//2 equal stretches of time, in order, and always the last one.
+    """The lowest and the highest sample of each of wanted//2 equal stretches of time, in order, and the last one.
 
     Reads the samples once and keeps two for each stretch, so memory does not grow with the history.
     """
@@ -61,7 +61,7 @@ def lttb(samples: Sequence[Sample], wanted: int) -> list[Sample]:
         chosen.append(
             max(
                 samples[begin:end],
-                key=lambda s: abs((t0 - mean_t) * (s[1] - v0) - (t0 - s[0]) * (mean_v - v0)),  # noqa: B023 - used at once
+                key=lambda s: abs((t0 - mean_t) * (s[1] - v0) - (t0 - s[0]) * (mean_v - v0)),
             )
         )
     chosen.append(samples[-1])

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core.db import Base
 
-# Narrow on purpose: no random id, no text, no foreign key (deleting follows the fact EventDeleted), one clustered index.
+# Narrow on purpose: no random id, no text, no foreign key (EventDeleted brings the deletion), one clustered index.
 datapoints = Table(
     "datapoints",
     Base.metadata,

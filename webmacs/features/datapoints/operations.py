@@ -97,7 +97,7 @@ def _insert(points: list[Point]) -> None:
 
 
 def _insert_at_free_moments(points: list[Point]) -> list[Point]:
-    """Insert points whose time is ours to choose: one that is taken already moves on by microseconds until it is free."""
+    """Insert points whose time is ours to choose: where it is taken already they move on until it is free."""
     placed: list[Point] = []
     while points:
         statement = upsert(datapoints).on_conflict_do_nothing().returning(datapoints.c.event_id, datapoints.c.ts)

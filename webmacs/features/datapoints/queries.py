@@ -113,7 +113,8 @@ def _nearest(connection: Connection, event_ids: Sequence[int], low: int, high: i
     pick = func.max if descending else func.min
     seek = select(pick(_t.ts)).where(_t.event_id == Event.id, _t.ts >= low, _t.ts < high).scalar_subquery()
     found = select(seek.label("ts")).where(Event.id.in_(event_ids)).subquery()
-    return connection.scalar(select(pick(found.c.ts)))
+    nearest: int | None = connection.scalar(select(pick(found.c.ts)))
+    return nearest
 
 
 # --- spans ------------------------------------------------------------------------------------------------------------
@@ -245,6 +246,23 @@ def _count(event_ids: Sequence[int], start: int, stop: int) -> int:
 def count_of(actor: Actor, event_public_id: str) -> int:
     """How many datapoints a channel has."""
     return _count([events.get(actor, event_public_id).id], 0, LAST)
+
+
+class Figures(NamedTuple):
+    """What the values of a channel amount to in a stretch of time."""
+
+    points: int
+    lowest: float
+    highest: float
+    mean: float
+
+
+def figures(event_ids: Sequence[int], start: int, stop: int) -> dict[int, Figures]:
+    """Count, lowest, highest and mean of each channel with start ≤ ts < stop; channels without values are left out."""
+    values = (func.count(), func.min(_t.value), func.max(_t.value), func.avg(_t.value))
+    grouped = select(_t.event_id, *values).where(_t.event_id.in_(event_ids), _t.ts >= start, _t.ts < stop)
+    rows = db.session.execute(grouped.group_by(_t.event_id)) if event_ids else ()
+    return {row[0]: Figures(*row[1:]) for row in rows}
 
 
 # --- series -----------------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ FIRST, LAST = 0, clock.to_micros(datetime(2200, 1, 1, tzinfo=UTC))
 def _stamp(value: Any) -> int:
     """ISO 8601, epoch seconds or epoch milliseconds (above 1e11) → microseconds since 1970 UTC."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("must be ISO 8601 text, epoch seconds or epoch milliseconds")
+        raise ValueError(  # noqa: TRY004 - pydantic shows ValueError only
+            "must be ISO 8601 text, epoch seconds or epoch milliseconds"
+        )
     if isinstance(value, str):
         micros = _from_text(value)
     elif not math.isfinite(value):

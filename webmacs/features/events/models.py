@@ -15,7 +15,10 @@ class Event(Tenant, Base):
     """
 
     __tablename__ = "events"
-    __table_args__ = (UniqueConstraint("organization_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint("organization_id", "name"),
+        {"sqlite_autoincrement": True},  # an id is never given again: datapoints name it without a foreign key
+    )
 
     name: Mapped[str] = mapped_column(String(255))
     type: Mapped[str] = mapped_column(String(20))

@@ -13,7 +13,7 @@ from webmacs.features.events.models import Event
 from webmacs.features.events.schemas import EventFilter
 
 
-def visible(actor: Actor) -> Select[tuple[Event]]:
+def visible(actor: Actor) -> Select[Event]:
     """The channels of the actor's organization; the one place that filters them."""
     return select(Event).where(Event.organization_id == actor.organization_id)
 

@@ -16,6 +16,7 @@ from webmacs.features.experiments.schemas import (
     ExperimentOut,
     ExperimentPatch,
 )
+from webmacs.web.downloads import download
 
 
 @bp.get("/api/v1/experiments")
@@ -76,6 +77,4 @@ def remove_json(actor: Actor, public_id: str, query: DeleteQuery) -> object:
 def export_json(actor: Actor, public_id: str) -> Response:
     """Streamed with constant memory; running experiments can be exported too."""
     wanted = queries.export(actor, public_id)
-    response = Response((chunk.encode() for chunk in queries.csv_chunks(wanted)), mimetype="text/csv")
-    response.headers.set("Content-Disposition", "attachment", filename=wanted.filename)
-    return response
+    return download(queries.csv_chunks(wanted), wanted.filename, "text/csv")

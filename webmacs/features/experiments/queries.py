@@ -5,7 +5,6 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Engine, Select, exists, select
 
@@ -29,7 +28,7 @@ CHUNK_ROWS = 2_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def visible(actor: Actor) -> Select[tuple[Experiment]]:
+def visible(actor: Actor) -> Select[Experiment]:
     """The experiments of the actor's organization."""
     return select(Experiment).join(Span).where(Experiment.organization_id == actor.organization_id)
 
@@ -94,6 +93,23 @@ def overlapping(actor: Actor, scope: frozenset[int] | None) -> list[Experiment]:
     return [experiment for experiment in running(actor) if experiment.public_id in open_ids]
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What one channel did during an experiment."""
+
+    event: Event
+    figures: datapoints.Figures
+
+
+def summary(actor: Actor, experiment: Experiment) -> list[Summary]:
+    """Count, extremes, mean and last value of each channel that has data in the experiment."""
+    run = stretch(actor, experiment)
+    stop = LAST if run.stop is None else run.stop + 1
+    covered = channels(actor, experiment)
+    found = datapoints.figures([event.id for event in covered], run.start, stop)
+    return [Summary(event, found[event.id]) for event in covered if event.id in found]
+
+
 # --- CSV --------------------------------------------------------------------------------------------------------------
 
 
@@ -149,8 +165,3 @@ def _cell(text: str) -> str:
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="").writerow([text])
     return buffer.getvalue()
-
-
-def attachment(filename: str) -> dict[str, Any]:
-    """`Content-Disposition` values that survive quotes, line breaks and every script (RFC 6266, RFC 5987)."""
-    return {"as_attachment": True, "download_name": re.sub(r'[\x00-\x1f"\\]', "_", filename)}

@@ -11,7 +11,7 @@ from webmacs.features.logs.models import LogEntry
 from webmacs.features.logs.schemas import LogFilter, LogStatus
 
 
-def _visible(actor: Actor) -> Select[tuple[LogEntry]]:
+def _visible(actor: Actor) -> Select[LogEntry]:
     return select(LogEntry).where(LogEntry.organization_id == actor.organization_id)
 
 

@@ -21,7 +21,7 @@ def available(actor: Actor) -> list[drivers.Driver]:
     return drivers.installed()
 
 
-def visible(actor: Actor) -> Select[tuple[PluginInstance]]:
+def visible(actor: Actor) -> Select[PluginInstance]:
     """The instances of the actor's organization."""
     return select(PluginInstance).where(PluginInstance.organization_id == actor.organization_id)
 

@@ -37,7 +37,7 @@ def _canonical(value: Any) -> Any:
         except ValueError:
             raise ValueError("must be the text of a JSON object") from None
     if not isinstance(value, dict):
-        raise ValueError("must be a JSON object")
+        raise ValueError("must be a JSON object")  # noqa: TRY004 - pydantic shows ValueError only
     return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 

@@ -1,0 +1,168 @@
+"""Everything that exists: extensions, blueprints, the error table, resources, periodic jobs."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from flask import Flask
+from flask_login import LoginManager
+from flask_migrate import Migrate
+from redis import Redis
+
+from webmacs import wiring
+from webmacs.api import docs
+from webmacs.core import errors, logging
+from webmacs.core.db import db, engine_options
+from webmacs.core.facts import reactions
+from webmacs.core.jobs import Periodic
+from webmacs.core.resources import Resource
+from webmacs.features.accounts import api as accounts_api
+from webmacs.features.accounts import jobs as account_jobs
+from webmacs.features.accounts import operations as accounts
+from webmacs.features.accounts import pages as accounts_pages
+from webmacs.features.control import pages as control_pages
+from webmacs.features.dashboards import pages as dashboards_pages
+from webmacs.features.datapoints import api as datapoints_api
+from webmacs.features.datapoints import live as datapoints_live
+from webmacs.features.datapoints import pages as datapoints_pages
+from webmacs.features.events import api as events_api
+from webmacs.features.events import pages as events_pages
+from webmacs.features.experiments import api as experiments_api
+from webmacs.features.experiments import pages as experiments_pages
+from webmacs.features.logs import api as logs_api
+from webmacs.features.logs import pages as logs_pages
+from webmacs.features.plugins import api as plugins_api
+from webmacs.features.plugins import pages as plugins_pages
+from webmacs.features.system import api as system_api
+from webmacs.gateways.signing import signer
+from webmacs.settings import Settings
+from webmacs.web import errors as web_errors
+from webmacs.web import headers, patterns, templating
+from webmacs.web.arrival import Authenticators, Edge, csrf, load_browser
+from webmacs.web.pages import htmx
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# every edge; each hangs its routes on its feature's blueprint `bp`
+EDGES = (
+    accounts_pages,
+    accounts_api,
+    logs_pages,
+    logs_api,
+    events_pages,
+    events_api,
+    datapoints_pages,
+    datapoints_api,
+    datapoints_live,
+    control_pages,
+    experiments_pages,
+    experiments_api,
+    plugins_pages,
+    plugins_api,
+    dashboards_pages,
+    system_api,
+    docs,
+)
+
+# refusal → status; the one place that knows both
+ERRORS: dict[type[errors.Refusal], int] = {
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Invalid: 422,
+    errors.BadRequest: 422,
+    errors.TooMany: 429,
+    errors.Unavailable: 503,
+}
+
+_CHANNEL = {"name": "Inlet temperature", "type": "sensor", "unit": "°C", "min_value": 0.0, "max_value": 200.0}
+RESOURCES = (
+    Resource("event", "events", "/api/v1/events", "/channels", sample=_CHANNEL, change={"name": "Outlet temperature"}),
+    Resource(
+        "experiment",
+        "experiments",
+        "/api/v1/experiments",
+        "/experiments",
+        sample={"name": "Run 07"},
+        change={"name": "Run 08"},
+    ),
+    Resource(
+        "plugin instance",
+        "plugins",
+        "/api/v1/plugins",
+        "/plugins",
+        sample={"plugin_id": "simulated", "instance_name": "Bed A", "demo_mode": True},
+        change={"instance_name": "Bed B"},
+    ),
+)
+
+PERIODIC = (Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The application: the environment's settings unless others are given."""
+    settings = (settings or Settings.from_environment()).with_secret_key()
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    logging.configure(settings.log_level)
+    app = Flask("webmacs", root_path=str(ROOT), template_folder="templates", static_folder="static")
+    _configure(app, settings)
+    _extend(app, settings)
+    for blueprint in dict.fromkeys(edge.bp for edge in EDGES):
+        app.register_blueprint(blueprint)
+    if settings.development:
+        app.register_blueprint(patterns.bp)
+    headers.install(app)
+    templating.install(app)
+    web_errors.install(app, ERRORS)
+    _refuse_undeclared(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    secure = settings.secure_cookies
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
+        REDIS_URL=settings.redis_url,
+        ACCESS_TOKEN_EXPIRE_MINUTES=settings.access_token_expire_minutes,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
+        SESSION_COOKIE_NAME="__Host-webmacs" if secure else "webmacs",
+        SESSION_COOKIE_SECURE=secure,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.access_token_expire_minutes),
+        WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_TIME_LIMIT=None,
+        TEMPLATES_AUTO_RELOAD=settings.development,
+    )
+    app.jinja_env.autoescape = True
+
+
+def _extend(app: Flask, settings: Settings) -> None:
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
+    csrf.init_app(app)
+    htmx.init_app(app)
+    manager = LoginManager(app)
+    manager.session_protection = None  # the login row is the session: a roaming phone keeps it, a revoked one loses it
+    manager.user_loader(load_browser)
+    signer.use(settings.secret_key)
+    reactions.install(wiring.WIRING)
+    app.extensions["webmacs.authenticators"] = Authenticators(
+        accounts.recognise_bearer, accounts.recognise_browser, accounts.note_use
+    )
+    app.extensions["webmacs.periodic"] = PERIODIC
+    app.extensions["webmacs.resources"] = RESOURCES
+    url = settings.redis_url or "redis://127.0.0.1:6379/0"
+    app.extensions["webmacs.redis"] = Redis.from_url(url, socket_connect_timeout=1, socket_keepalive=True)
+
+
+def _refuse_undeclared(app: Flask) -> None:
+    """Deny unless declared: a route that says nothing about its rights keeps the application from starting."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint != "static" and not isinstance(
+            getattr(app.view_functions[rule.endpoint], "__edge__", None), Edge
+        ):
+            raise RuntimeError(f"the route {rule.rule} declares neither a screen nor an endpoint")

@@ -1,0 +1,159 @@
+"""Claiming, signing in and out, and one's own profile."""
+
+from datetime import timedelta
+
+from flask import Response, current_app, redirect, request, session
+from flask_login import login_user
+
+from webmacs.core.errors import Unauthenticated
+from webmacs.core.identity import Actor
+from webmacs.core.paging import PageQuery
+from webmacs.core.permissions import Access
+from webmacs.features.accounts import operations, queries
+from webmacs.features.accounts.blueprint import bp
+from webmacs.features.accounts.forms import ClaimForm, LoginForm, NameForm, PasswordForm, TokenForm
+from webmacs.features.accounts.schemas import ClaimIn, LoginIn, PasswordChange, ProfilePatch, TokenIn
+from webmacs.web.arrival import SignedIn
+from webmacs.web.forms import SchemaForm
+from webmacs.web.pages import local_target, page, screen, see
+
+
+@bp.get("/claim")
+@screen(can=Access.PUBLIC)
+def claim(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
+    """Take over a new installation with the one-time code."""
+    if queries.is_claimed():
+        return see("accounts.login")
+    return page("accounts/claim.html", form=ClaimForm())
+
+
+@bp.post("/claim")
+@screen(can=Access.PUBLIC)
+def claim_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
+    """Make the first administrator and sign them in."""
+    form = ClaimForm()
+    if form.submit(ClaimIn, operations.claim) is None:
+        return page("accounts/claim.html", "accounts/_claim.html", form.status, form=form)
+    _begin(LoginIn(email=form.email.data, password=form.password.data))
+    return see("dashboards.overview")
+
+
+@bp.get("/login")
+@screen(can=Access.PUBLIC)
+def login(actor: Actor) -> Response:
+    """Sign in."""
+    target = local_target(request.args.get("next"))
+    if not actor.is_anonymous:
+        return redirect(target, 303)  # type: ignore[return-value]
+    if not queries.is_claimed():
+        return see("accounts.claim")
+    return page("accounts/login.html", form=LoginForm(), next=target)
+
+
+@bp.post("/login")
+@screen(can=Access.PUBLIC)
+def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
+    """Check the password and open a session."""
+    form = LoginForm()
+    target = local_target(request.form.get("next"))
+    try:
+        if form.submit(LoginIn, _begin) is not None:
+            return redirect(target, 303)  # type: ignore[return-value]
+    except Unauthenticated as refused:
+        form.problem, form.status = str(refused), 401
+    return page("accounts/login.html", status=form.status, form=form, next=target)
+
+
+def _begin(attempt: LoginIn) -> bool:
+    lifetime = timedelta(minutes=current_app.config["ACCESS_TOKEN_EXPIRE_MINUTES"])
+    opened = operations.sign_in(attempt, "browser", request.headers.get("User-Agent", ""), lifetime)
+    found = operations.recognise_browser(opened.public_id)
+    session.clear()  # nothing of an anonymous visit, its CSRF secret included, survives the sign-in
+    session.permanent = True
+    return found is not None and bool(login_user(SignedIn(found[0])))
+
+
+@bp.post("/logout")
+@screen(can=Access.SIGNED_IN)
+def logout(actor: Actor) -> Response:
+    """Sign out on this device."""
+    operations.sign_out(actor)
+    session.clear()
+    return see("accounts.login")
+
+
+@bp.get("/profile")
+@screen(can=Access.SIGNED_IN)
+def profile(actor: Actor) -> Response:
+    """One's own account: name, password, sessions, API tokens."""
+    return _profile(actor)
+
+
+def _profile(actor: Actor, failed: SchemaForm | None = None, secret: str | None = None) -> Response:
+    user = queries.me(actor)
+    forms = {form.__class__.__name__: form for form in (failed,) if form is not None}
+    mine = [token for token in queries.tokens(actor, PageQuery(page_size=100)).data if token.user_id == actor.user_id]
+    return page(
+        "accounts/profile.html",
+        status=failed.status if failed else 200,
+        user=user,
+        name_form=forms.get("NameForm") or NameForm(formdata=None, username=user.username),
+        password_form=forms.get("PasswordForm") or PasswordForm(formdata=None),
+        token_form=forms.get("TokenForm") or TokenForm(formdata=None),
+        logins=queries.logins(actor),
+        tokens=mine,
+        secret=secret,
+    )
+
+
+@bp.post("/profile/name")
+@screen(can=Access.SIGNED_IN)
+def rename(actor: Actor) -> Response:
+    """Change one's own name."""
+    form = NameForm()
+    if form.submit(ProfilePatch, lambda patch: operations.rename_self(actor, patch.username)) is None:
+        return _profile(actor, form)
+    return see("accounts.profile")
+
+
+@bp.post("/profile/password")
+@screen(can=Access.SIGNED_IN)
+def change_password(actor: Actor) -> Response:
+    """Change one's own password; all other logins end."""
+    form = PasswordForm()
+    if form.submit(PasswordChange, lambda wish: operations.change_own_password(actor, wish)) is None:
+        return _profile(actor, form)
+    return see("accounts.profile")
+
+
+@bp.post("/profile/sessions/<public_id>/end")
+@screen(can=Access.SIGNED_IN)
+def end_session(actor: Actor, public_id: str) -> Response:
+    """End one of one's own logins."""
+    operations.end_login(actor, public_id)
+    return see("accounts.profile")
+
+
+@bp.post("/profile/sessions/end-others")
+@screen(can=Access.SIGNED_IN)
+def end_other_sessions(actor: Actor) -> Response:
+    """End all of one's own logins but this one."""
+    operations.end_other_logins(actor)
+    return see("accounts.profile")
+
+
+@bp.post("/profile/tokens")
+@screen(can=Access.SIGNED_IN)
+def create_token(actor: Actor) -> Response:
+    """Make an API token and show its secret, this once."""
+    form = TokenForm()
+    made = form.submit(TokenIn, lambda new: operations.create_token(actor, new))
+    return _profile(actor, form) if made is None else _profile(actor, secret=made[1])
+
+
+@bp.post("/profile/tokens/<public_id>/delete")
+@screen(can=Access.SIGNED_IN)
+def delete_token(actor: Actor, public_id: str) -> Response:
+    """Delete an API token."""
+    operations.delete_token(actor, public_id)
+    return see("accounts.profile")

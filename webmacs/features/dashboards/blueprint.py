@@ -1,0 +1,5 @@
+"""The routes of dashboards hang on this blueprint."""
+
+from flask import Blueprint
+
+bp = Blueprint("dashboards", __name__)

@@ -1,0 +1,13 @@
+"""The form of a log entry."""
+
+from wtforms import SelectField, StringField
+
+from webmacs.features.logs.schemas import LogType
+from webmacs.web.forms import SchemaForm
+
+
+class LogForm(SchemaForm):
+    """A new entry."""
+
+    content = StringField("New entry", render_kw={"required": True, "maxlength": 500})
+    logging_type = SelectField("Type", choices=[(t.value, t.value.capitalize()) for t in reversed(LogType)])

@@ -1,0 +1,1 @@
+"""The installation itself: first start, health, housekeeping."""

@@ -1,0 +1,1 @@
+"""Push to browsers: one subscription to Redis in each server process, one stream for each tab."""

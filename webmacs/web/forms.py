@@ -1,0 +1,61 @@
+"""Forms: WTForms draws the fields, the schema decides what is right; both say the same words as the API."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from flask import request
+from flask_wtf import FlaskForm
+from pydantic import BaseModel, ValidationError
+
+from webmacs.core.errors import Conflict, Invalid, NotFound
+
+S = TypeVar("S", bound=BaseModel)
+T = TypeVar("T")
+
+
+class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
+    """A form over a schema. `status` is the answer's status once it was refused, `problem` what concerns no field."""
+
+    class Meta:
+        csrf = False  # checked for every unsafe request before the view runs, see web/arrival.py
+
+    status = 200
+    problem = ""
+
+    def submit(self, schema: type[S], do: Callable[[S], T]) -> T | None:
+        """Validate what was sent and do it. None means refused: the fields carry the reasons."""
+        try:
+            return do(schema.model_validate(self._sent()))
+        except ValidationError as refused:
+            self._show({str(e["loc"][0]) if e["loc"] else "": _sentence(e["msg"]) for e in refused.errors()})
+            self.status = 422
+        except Invalid as refused:
+            self._show(refused.fields)
+            self.status = 422
+        except (Conflict, NotFound) as refused:
+            self.problem = str(refused)
+            self.status = 409
+        return None
+
+    def _sent(self) -> dict[str, Any]:
+        """Field → value as sent; an empty text field was left out by its user."""
+        return {name: field.data for name, field in self._fields.items() if field.data is not None and field.data != ""}
+
+    def _show(self, errors: dict[str, str]) -> None:
+        for name, sentence in errors.items():
+            if name in self._fields:
+                self._fields[name].errors = [sentence]
+            else:
+                self.problem = sentence
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if message in ("Field required", "Input should be a valid string"):
+        return "Please fill in this field."
+    return message[0].upper() + message[1:] + ("" if message.endswith(".") else ".")
+
+
+def sent_data(name: str) -> str:
+    """One value of the posted form, outside a form class."""
+    return request.form.get(name, "")

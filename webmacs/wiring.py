@@ -1,0 +1,40 @@
+"""Everything that reacts: fact → reactions, in reading order. Nothing else connects two features upwards."""
+
+from webmacs.core.facts import Wiring
+from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
+from webmacs.features.datapoints import operations as datapoints
+from webmacs.features.datapoints.facts import DatapointsRecorded
+from webmacs.features.events.facts import EventDeleted
+from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
+from webmacs.features.logs import operations as logs
+from webmacs.live import publish
+
+
+def _log_sign_in(fact: UserSignedIn) -> None:
+    logs.note(fact.organization_id, f"User '{fact.username}' logged in.", user_id=fact.user_id)
+
+
+def _log_start(fact: ExperimentStarted) -> None:
+    logs.note(fact.organization_id, f"Experiment '{fact.name}' started.", user_id=fact.user_id)
+
+
+def _log_stop(fact: ExperimentStopped) -> None:
+    logs.note(fact.organization_id, f"Experiment '{fact.name}' stopped.", user_id=fact.user_id)
+
+
+def _forget_event(fact: EventDeleted) -> None:
+    datapoints.forget_event(fact.event_id)
+
+
+WIRING = Wiring(
+    inside={
+        UserSignedIn: (_log_sign_in,),
+        EventDeleted: (_forget_event,),
+        ExperimentStarted: (_log_start,),
+        ExperimentStopped: (_log_stop,),
+    },
+    after={
+        DatapointsRecorded: (publish.values,),
+        AccessEnded: (publish.access_ended,),
+    },
+)
