@@ -103,13 +103,15 @@ class SimulatedPlugin(DevicePlugin):
 
     @property
     def rig(self) -> SimulatedRig:
-        """The plant behind this instance; it starts when it is first needed, and goes on while disconnected."""
+        """The plant behind this instance; it starts with the first connection and goes on while disconnected."""
         if self._rig is None:
-            seed = self.config.instance_name or self.meta.id
-            self._rig = SimulatedRig(
-                self.config, seed if self.config.seed is None else str(self.config.seed), self._clock
-            )
+            given = self.config.seed
+            seed = (self.config.instance_name or self.meta.id) if given is None else str(given)
+            self._rig = SimulatedRig(self.config, seed, self._clock)
         return self._rig
+
+    def _demo_connect(self) -> None:
+        self.rig.readings()
 
     def _demo_read(self, channel: ChannelDescriptor) -> float | None:
         return self.rig.feedback(channel.id) if channel.is_output else self.rig.readings()[channel.id]

@@ -63,6 +63,9 @@ class PluginLifecycle(ABC):
     async def _do_disconnect(self) -> None:
         """Close the device; must work on a half-open one."""
 
+    def _demo_connect(self) -> None:  # noqa: B027 - most drivers have nothing to prepare
+        """Prepare the simulation; called instead of ``_do_connect`` in demo mode."""
+
     @abstractmethod
     async def apply_safe_values(self) -> bool:
         """Set every output that has a safe value to it; True when all of them were taken."""
@@ -165,7 +168,9 @@ class PluginLifecycle(ABC):
             self._state = PluginState.CONNECTED
 
     async def _open(self) -> None:
-        if not self.config.demo_mode:
+        if self.config.demo_mode:
+            self._demo_connect()
+        else:
             await self._close()
             self._opened = True
             async with asyncio.timeout(self.connect_timeout_seconds):

@@ -29,8 +29,8 @@ class DevicePlugin(PluginLifecycle):
     """A driver whose device is spoken to with ``async`` calls.
 
     Define ``meta``, ``get_channels``, ``_do_connect``, ``_do_disconnect``, ``_do_read`` and ``_do_write``; the last
-    two deal in raw values, conversions are applied here. ``_demo_read`` and ``_demo_write`` may be overridden to
-    simulate better than the channels' signals do; they deal in engineering values.
+    two deal in raw values, conversions are applied here. ``_demo_connect``, ``_demo_read`` and ``_demo_write`` may be
+    overridden to simulate better than the channels' signals do; they deal in engineering values.
     """
 
     #: Seconds after which one read or write counts as failed.
