@@ -1,0 +1,13 @@
+/** The claim page: the code comes behind # (which no server and no log ever sees), goes into the field, and leaves the address. */
+
+/** Bind the field [data-claim-code] inside `scope`. */
+export function wire(scope) {
+  const field = scope.querySelector("[data-claim-code]");
+  const code = decodeURIComponent(location.hash.slice(1));
+  if (!field || !code) return;
+  if (/^[A-Za-z0-9-]{4,40}$/.test(code)) {
+    field.value = code.toUpperCase();
+    field.form?.querySelector("input:not([type=hidden], [data-claim-code])")?.focus();
+  }
+  history.replaceState(history.state, "", location.pathname + location.search);
+}
