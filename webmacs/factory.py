@@ -23,7 +23,6 @@ from webmacs.features.control import pages as control_pages
 from webmacs.features.dashboards import pages as dashboards_pages
 from webmacs.features.datapoints import api as datapoints_api
 from webmacs.features.datapoints import live as datapoints_live
-from webmacs.features.datapoints import pages as datapoints_pages
 from webmacs.features.events import api as events_api
 from webmacs.features.events import pages as events_pages
 from webmacs.features.experiments import api as experiments_api
@@ -50,7 +49,6 @@ EDGES = (
     logs_api,
     events_pages,
     events_api,
-    datapoints_pages,
     datapoints_api,
     datapoints_live,
     control_pages,

@@ -15,6 +15,8 @@ SECOND = 1_000_000
 HOLD = 10 * SECOND
 # The Date header has whole seconds and servers refresh it lazily; a smaller difference cannot be told from noise.
 TOLERANCE = 5 * SECOND
+QUICK = 2 * SECOND
+WITNESSES = 3
 
 
 def wall_clock() -> int:
@@ -33,6 +35,7 @@ class Clock:
         self._wall = wall
         self._floor = floor
         self._last: dict[str, int] = {}
+        self._measured: list[int] = []
         self.server_offset = 0
 
     def now(self) -> int:
@@ -55,7 +58,13 @@ class Clock:
         return at
 
     def observe(self, date: str | None, sent: int, received: int) -> None:
-        """Learn the server's clock from an answer's Date header; `sent` and `received` in the controller's time."""
+        """Learn the server's clock from an answer's Date header; `sent` and `received` in the controller's time.
+
+        Only quick answers count, and a new difference only when `WITNESSES` of them in a row agree: a server that was
+        stalled may send the date of the moment at which it stalled.
+        """
+        if not 0 <= received - sent <= QUICK:
+            return
         try:
             moment = parsedate_to_datetime(date or "")
         except ValueError:
@@ -64,7 +73,9 @@ class Clock:
             moment = moment.replace(tzinfo=UTC)
         measured = int(moment.timestamp()) * SECOND + SECOND // 2 - (sent + received) // 2
         offset = 0 if abs(measured) <= TOLERANCE else measured
-        if (offset == 0) != (self.server_offset == 0):
-            message = "clock differs from the server's" if offset else "clock agrees with the server's again"
+        self._measured = [*self._measured, offset][-WITNESSES:]
+        agree = len(self._measured) == WITNESSES and max(self._measured) - min(self._measured) <= TOLERANCE
+        if agree and abs(offset - self.server_offset) > TOLERANCE:
+            message = "the clock differs from the server's" if offset else "the clock agrees with the server's again"
             log.warning(message, seconds=round(measured / SECOND, 1))
-        self.server_offset = offset
+            self.server_offset = offset

@@ -14,13 +14,14 @@ T = TypeVar("T")
 
 
 class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
-    """A form over a schema. `status` is the answer's status once it was refused, `problem` what concerns no field."""
+    """A form over a schema. `status` is the answer's status once it was refused; what concerns no field stands in
+    WTForms' own `form_errors`.
+    """
 
     class Meta:
         csrf = False  # checked for every unsafe request before the view runs, see web/arrival.py
 
     status = 200
-    problem = ""
 
     def submit(self, schema: type[S], do: Callable[[S], T]) -> T | None:
         """Validate what was sent and do it. None means refused: the fields carry the reasons."""
@@ -33,7 +34,7 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
             self._show(refused.fields)
             self.status = 422
         except (Conflict, NotFound) as refused:
-            self.problem = str(refused)
+            self.form_errors = [str(refused)]
             self.status = 409
         return None
 
@@ -46,7 +47,7 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
             if name in self._fields:
                 self._fields[name].errors = [sentence]
             else:
-                self.problem = sentence
+                self.form_errors = [*self.form_errors, sentence]
 
 
 def _sentence(message: str) -> str:

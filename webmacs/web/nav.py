@@ -18,7 +18,7 @@ class Entry(NamedTuple):
 PLACES = (
     ("Overview", "/", "speedometer2", Can.READ),
     ("Channels", "/channels", "sliders", Can.READ),
-    ("Experiments", "/experiments", "beaker", Can.READ),
+    ("Experiments", "/experiments", "clipboard-data", Can.READ),
     ("Data", "/data", "table", Can.READ),
     ("Logs", "/logs", "journal-text", Can.READ),
     ("Plugins", "/plugins", "plug", Can.READ),

@@ -36,7 +36,7 @@ def install(app: Flask) -> None:
 
     app.context_processor(context)
     app.jinja_env.globals["asset"] = lambda path: _asset(static, path)
-    app.jinja_env.filters.update(number=number, when=when, iso=clock.iso_z)
+    app.jinja_env.filters.update(number=number, when=when, iso=clock.iso_z, resolve=_resolve)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
 
     @app.after_request
@@ -54,6 +54,13 @@ def _asset(static: Path, path: str) -> str:
 @functools.lru_cache(maxsize=512)
 def _digest(file: Path, _modified: int) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+
+
+def _resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference of the OpenAPI document points at."""
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = document["components"]["schemas"].get(name, schema)
+    return found
 
 
 def number(value: float | None, decimals: int | None = None) -> str:

@@ -60,7 +60,7 @@ def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the a
         if form.submit(LoginIn, _begin) is not None:
             return redirect(target, 303)  # type: ignore[return-value]
     except Unauthenticated as refused:
-        form.problem, form.status = str(refused), 401
+        form.form_errors, form.status = [str(refused)], 401
     return page("accounts/login.html", status=form.status, form=form, next=target)
 
 

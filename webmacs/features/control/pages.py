@@ -28,7 +28,7 @@ def set_output(actor: Actor, event_id: str) -> Response:
     done = form.submit(SetPoint, lambda wish: operations.set_output(actor, event_id, wish))
     event = events.get(actor, event_id)
     newest = next((p for p in datapoints.latest(actor) if p.event_public_id == event_id), None)
-    problem = form.problem or " ".join(form.value.errors)
+    problem = " ".join([*form.form_errors, *form.value.errors])
     if wants_fragment():
         html = render_template("control/_card.html", event=event, latest=newest, problem=problem)
         return make_response(html, form.status)

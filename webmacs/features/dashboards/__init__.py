@@ -1,1 +1,1 @@
-"""What an operator sees first: everything live on one page."""
+"""What an operator looks at: everything live on one page, everything recorded on another."""

@@ -28,7 +28,7 @@ class DatapointPage(PageOut[DatapointOut]):
 @bp.get("/api/v1/datapoints")
 @endpoint("List datapoints (paginated)", can=Can.READ, query=DatapointFilter, out=DatapointPage, errors=(404,))
 def list_json(actor: Actor, query: DatapointFilter) -> object:
-    """Newest first. For long lists pass `next_cursor` as `before` instead of counting pages."""
+    """Newest first. For long lists pass `next_cursor` as `cursor` instead of counting pages."""
     return queries.find(actor, query)
 
 

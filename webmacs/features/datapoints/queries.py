@@ -197,8 +197,8 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
     names = {event.id: event.public_id for event in chosen}
     total = _count(list(names), start, stop)
     skip, after = (query.page - 1) * query.page_size, None
-    if query.before is not None:
-        event, ts = _cursor(actor, query.before)
+    if query.cursor is not None:
+        event, ts = _cursor(actor, query.cursor)
         skip, after, stop = 0, (ts, event.id), min(stop, ts + 1)
     rows = scan(db.session.connection(), list(names), start, stop, descending=True)
     if after is not None:
@@ -217,7 +217,7 @@ def _cursor(actor: Actor, text: str) -> tuple[Event, int]:
     try:
         return locate(actor, text)
     except NotFound:
-        raise Invalid({"before": "This is not a cursor of this list."}) from None
+        raise Invalid({"cursor": "This is not a cursor of this list."}) from None
 
 
 def _selection(actor: Actor, query: DatapointFilter) -> tuple[Sequence[Event], int, int]:

@@ -107,7 +107,7 @@ class DatapointFilter(PageQuery):
     experiment_public_id: Reference | None = Field(None, description="Only what belongs to this experiment")
     start: Moment | None = Field(None, description="Not before this moment")
     stop: Moment | None = Field(None, description="Not after this moment")
-    before: Annotated[str, Field(max_length=200)] | None = Field(
+    cursor: Annotated[str, Field(max_length=200)] | None = Field(
         None,
         description="Cursor: only datapoints after this one in the list's order (its public_id); page is then ignored",
     )

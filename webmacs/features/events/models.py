@@ -32,6 +32,16 @@ class Event(Tenant, Base):
     user: Mapped[User | None] = relationship(lazy="joined")
 
     @property
+    def short_name(self) -> str:
+        """The name within its source: what follows the source's own name and an en dash."""
+        return self.name.rpartition(" – ")[2]
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether an output has only two states, off (its lowest value) and on."""
+        return self.max_value - self.min_value <= 1
+
+    @property
     def user_public_id(self) -> str | None:
         """Who defined it; null when WebMACS did or the user is gone."""
         return self.user.public_id if self.user else None

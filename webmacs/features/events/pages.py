@@ -6,8 +6,9 @@ from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can
 from webmacs.features.events import operations, queries
 from webmacs.features.events.blueprint import bp
-from webmacs.features.events.forms import EventForm
-from webmacs.features.events.schemas import EventFilter, EventIn, EventPatch, EventType
+from webmacs.features.events.forms import TYPE_NAMES, EventForm
+from webmacs.features.events.schemas import EventFilter, EventIn, EventPatch
+from webmacs.web.forms import sent_data
 from webmacs.web.pages import page, screen, see
 
 
@@ -16,7 +17,7 @@ from webmacs.web.pages import page, screen, see
 def index(actor: Actor, query: EventFilter) -> Response:
     """All channels."""
     return page(
-        "events/index.html", "events/_table.html", found=queries.find(actor, query), query=query, types=EventType
+        "events/index.html", "events/_table.html", found=queries.find(actor, query), query=query, type_names=TYPE_NAMES
     )
 
 
@@ -42,7 +43,7 @@ def create(actor: Actor) -> Response:
 @screen(can=Can.READ)
 def show(actor: Actor, public_id: str) -> Response:
     """One channel: its definition and its recent values."""
-    return page("events/show.html", event=queries.get(actor, public_id))
+    return page("events/show.html", event=queries.get(actor, public_id), type_names=TYPE_NAMES)
 
 
 @bp.get("/channels/<public_id>/edit")
@@ -74,6 +75,9 @@ def confirm_delete(actor: Actor, public_id: str) -> Response:
 @bp.post("/channels/<public_id>/delete")
 @screen(can=Can.MANAGE_CHANNELS)
 def delete(actor: Actor, public_id: str) -> Response:
-    """Delete a channel with all of its measurements."""
+    """Delete a channel with all of its measurements, once its name was typed."""
+    event = queries.get(actor, public_id)
+    if sent_data("confirmation").strip() != event.name:
+        return page("events/delete.html", status=422, event=event, problem="This is not the channel's name.")
     operations.remove(actor, public_id)
     return see("events.index")

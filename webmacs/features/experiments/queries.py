@@ -60,6 +60,18 @@ def running(actor: Actor) -> Sequence[Experiment]:
     return db.session.scalars(visible(actor).where(Span.stopped_us.is_(None)).order_by(Span.started_us.desc())).all()
 
 
+def names(actor: Actor) -> dict[str, str]:
+    """The names of all experiments, public id → name, latest started first."""
+    authorize(actor, Can.READ)
+    rows = db.session.execute(
+        select(Experiment.public_id, Experiment.name)
+        .join(Span)
+        .where(Experiment.organization_id == actor.organization_id)
+        .order_by(Span.started_us.desc(), Experiment.id.desc())
+    )
+    return {row.public_id: row.name for row in rows}
+
+
 def name_is_taken(actor: Actor, name: str, *, besides: int | None = None) -> bool:
     """Whether another experiment has this name."""
     same = select(Experiment.id).where(

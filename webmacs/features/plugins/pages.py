@@ -4,6 +4,7 @@ from flask import Response, request
 
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can
+from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.events import queries as events
 from webmacs.features.plugins import operations, queries
 from webmacs.features.plugins.blueprint import bp
@@ -54,6 +55,7 @@ def _show(actor: Actor, public_id: str, form: ChannelForm | None) -> Response:
         status=form.status if form else 200,
         instance=queries.get(actor, public_id),
         events=events.everything(actor),
+        latest={point.event_public_id: point for point in datapoints.latest(actor)},
         form=form or ChannelForm(formdata=None),
     )
 
