@@ -12,8 +12,6 @@ from webmacs_plugin_simulated.plant import Measurement
 from webmacs_plugin_simulated.sensors import RANGES
 
 PARAMETERS = PlantParameters()
-# Sensors saturate; the plant itself may be warmer than the outlet's sensor can show by this much.
-SLACK = 0.5
 
 actions = st.tuples(st.floats(0, 100), st.floats(0, 100), st.sampled_from(Fault), st.floats(0.01, 1000) | st.just(1e-6))
 
@@ -175,7 +173,7 @@ def test_the_plant_stays_finite_and_inside_the_sensors_ranges_whatever_is_done(s
         now = plant.measure()
         assert all(math.isfinite(value) for value in plant.state)
         for channel_id, (low, high) in RANGES.items():
-            assert low - SLACK <= getattr(now, channel_id) <= high + SLACK, channel_id
+            assert low <= getattr(now, channel_id) <= high, channel_id
 
 
 def test_a_failed_heater_lets_the_bed_cool():
@@ -188,7 +186,7 @@ def test_a_blocked_filter_raises_the_pressure_and_throttles_the_flow():
     plant = settled(35, 50)
     start = plant.measure()
     later = after(plant, 300, fault=Fault.BLOCKED_FILTER)
-    assert later.pressure_chamber > 4 * start.pressure_chamber
+    assert later.pressure_chamber > 3 * start.pressure_chamber
     assert later.volume_flow < 0.7 * start.volume_flow
 
 

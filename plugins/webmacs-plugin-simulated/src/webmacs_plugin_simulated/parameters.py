@@ -19,7 +19,7 @@ class PlantParameters:
 
     # Gas path; flows are at 0 °C and 1.01325 bar, pressures are above ambient.
     supply_bar: float = 4.0
-    valve_coefficient: float = 22.3  # m³/h per √bar, fully open
+    valve_coefficient: float = 19.5  # m³/h per √bar, fully open
     filter_coefficient: float = 30.4  # m³/h per √bar, clean
     blocked_filter_share: float = 0.2
     leak_coefficient: float = 20.0  # m³/h per √bar
