@@ -69,27 +69,29 @@ def test_a_changed_configuration_is_applied_and_a_new_name_or_link_needs_no_rest
     assert agent.said().count("instance started") == 2
 
 
-@pytest.mark.parametrize(
-    ("change", "named"),
-    [
-        ({"plugin_id": "no-such-plugin"}, "no-such-plugin"),
-        ({"config_json": "{broken"}, "not valid JSON"),
-        ({"config_json": "[1]"}, "JSON object"),
-        ({"config_json": '{"folder": "/tmp", "poll_interval_ms": 7}'}, "poll_interval_ms"),
-    ],
-)
-def test_an_instance_that_cannot_run_says_why_and_disturbs_no_other(server, plant, agent, change, named):
-    plant("plg_bad")
-    server.instances["plg_bad"].update(change)
+BROKEN = {
+    "no-such-plugin": {"plugin_id": "no-such-plugin"},
+    "not valid JSON": {"config_json": "{broken"},
+    "JSON object": {"config_json": "[1]"},
+    "poll_interval_ms": {"config_json": '{"folder": "/tmp", "poll_interval_ms": 7}'},
+}
+
+
+def test_an_instance_that_cannot_run_says_why_and_disturbs_no_other(server, plant, agent):
+    bad = {f"plg_bad{number}": (named, change) for number, (named, change) in enumerate(BROKEN.items())}
+    for public_id, (_, change) in bad.items():
+        plant(public_id)
+        server.instances[public_id].update(change)
     good = plant("plg_good")
     agent.start()
-    wait_until(lambda: server.status("plg_bad")[0] == "error", "the problem is reported")
-    assert named in server.status("plg_bad")[1]
+    for public_id, (named, _) in bad.items():
+        wait_until(lambda bad_id=public_id: server.status(bad_id)[0] == "error", "the problem is reported")
+        assert named in server.status(public_id)[1]
     wait_until(good.given, "the other one is read")
-    server.instances["plg_bad"].update(
-        {"plugin_id": "probe", "config_json": server.instances["plg_good"]["config_json"]}
-    )
-    wait_until(lambda: server.status("plg_bad") == ("connected", None), "it runs once it is corrected")
+    for public_id in bad:
+        plant(public_id)
+    for public_id in bad:
+        wait_until(lambda bad_id=public_id: server.status(bad_id) == ("connected", None), "once corrected it runs")
 
 
 def test_a_device_that_hangs_delays_no_other(server, plant, agent):

@@ -138,10 +138,22 @@ def test_a_wrong_port_is_unreachable_and_not_an_unknown_error(server, token):
     assert isinstance(failed, UnreachableError)
 
 
-def test_the_servers_clock_is_learned_from_its_answers(server, token):
+def test_the_servers_clock_is_learned_from_several_answers(server, token):
     slow = Clock(wall=lambda: 1_000_000 * SECOND)
+    ask(server, token, clock=slow, times=2)
+    assert slow.server_offset == 0
     ask(server, token, clock=slow)
     assert slow.server_offset > 1_000_000 * SECOND
-    right = Clock()
-    ask(server, token, clock=right)
-    assert right.server_offset == 0
+    assert slow.server_now() == 1_000_000 * SECOND + slow.server_offset
+
+
+def test_a_date_from_before_a_stall_is_not_believed():
+    clock = Clock()
+    at = 1_000_000 * SECOND
+    dates = [at - 40 * SECOND, at - 40 * SECOND, at, at, at - 40 * SECOND, at]
+    for date in dates:
+        clock.observe(formatdate(date / SECOND, usegmt=True), at, at + 1000)
+        assert clock.server_offset == 0
+    for _ in range(5):
+        clock.observe(formatdate(at / SECOND - 40, usegmt=True), at - 9 * SECOND, at)
+    assert clock.server_offset == 0

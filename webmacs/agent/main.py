@@ -48,11 +48,11 @@ def run(settings: Settings) -> int:
 
     0 after an orderly end, 2 when the configuration cannot work. A server that is away is waited for.
     """
-    _prepare_logging(settings.log_level)
     folder = settings.data_dir / "agent"
     try:
         _check_url(settings.server_url)
         with _only_one(folder):
+            _prepare_logging(settings.log_level)
             buffer = Buffer(folder / "buffer.db", settings.agent_buffer_limit)
             asyncio.run(Controller(settings, buffer).run())
     except (ConfigurationError, OSError, sqlite3.Error) as failed:

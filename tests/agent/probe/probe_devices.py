@@ -83,7 +83,7 @@ class Blocking(SyncDevicePlugin):
 
     meta = PluginMeta(id="blocking", name="Blocking", version="1.0")
     config_schema = Folder
-    io_timeout_seconds = 0.5
+    io_timeout_seconds = 0.2
 
     def get_channels(self):
         return [ChannelDescriptor(id="x", name="X", direction=ChannelDirection.INPUT, unit="1")]
