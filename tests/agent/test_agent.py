@@ -122,7 +122,7 @@ def test_the_agent_waits_for_its_token_and_takes_a_renewed_one(server, device, a
     ],
 )
 def test_a_configuration_that_cannot_work_is_refused_with_a_readable_message(tmp_path, capsys, field, value, named):
-    assert run(Settings(data_dir=tmp_path).model_copy(update={field: value})) == 2
+    assert run(Settings(data_dir=tmp_path, server_url="http://127.0.0.1:1").model_copy(update={field: value})) == 2
     assert named in capsys.readouterr().err
 
 
