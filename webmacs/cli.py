@@ -1,17 +1,18 @@
 """The `webmacs` command. Each part of the system is one command; `up` runs them all."""
 
 import json
-import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from flask import Flask
 from pydantic import ValidationError
 
 from webmacs import __version__
 from webmacs.settings import Settings, SettingsError, write_private
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
 def _settings() -> Settings:
@@ -21,7 +22,7 @@ def _settings() -> Settings:
         raise click.ClickException(str(wrong)) from None
 
 
-def build(create_app: Callable[[Settings], Flask], create_server: Callable[[Flask], Any]) -> click.Group:
+def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["Flask"], Any]) -> click.Group:
     """The command over an application factory; `create_server` turns the application into an ASGI server."""
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -122,7 +123,7 @@ def _upgrade(revision: str) -> None:
     upgrade(revision=revision)
 
 
-def _database(create_app: Callable[[Settings], Flask]) -> click.Group:
+def _database(create_app: Callable[[Settings], "Flask"]) -> click.Group:
     @click.group()
     def db() -> None:
         """The database."""
@@ -147,7 +148,7 @@ def _database(create_app: Callable[[Settings], Flask]) -> click.Group:
     return db
 
 
-def _users(create_app: Callable[[Settings], Flask]) -> click.Group:
+def _users(create_app: Callable[[Settings], "Flask"]) -> click.Group:
     @click.group()
     def users() -> None:
         """People who may sign in."""
@@ -185,8 +186,3 @@ def _users(create_app: Callable[[Settings], Flask]) -> click.Group:
         click.echo(f"{username} can sign in as {role}.")
 
     return users
-
-
-def keep_environment_clean() -> None:
-    """Numeric libraries start a thread for each core at import; a small computer does not need them."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -153,8 +153,8 @@ def _extend(app: Flask, settings: Settings) -> None:
     )
     app.extensions["webmacs.periodic"] = PERIODIC
     app.extensions["webmacs.resources"] = RESOURCES
-    url = settings.redis_url or "redis://127.0.0.1:6379/0"
-    app.extensions["webmacs.redis"] = Redis.from_url(url, socket_connect_timeout=1, socket_keepalive=True)
+    # nothing connects before it is used; without a Redis only the live view polls and the worker does not start
+    app.extensions["webmacs.redis"] = Redis.from_url(settings.redis_url or "redis://127.0.0.1:6379/0")
 
 
 def _refuse_undeclared(app: Flask) -> None:

@@ -161,6 +161,7 @@ class Settings(BaseModel):
     def _derived(self) -> dict[str, Any]:
         data_dir = _absolute(self.data_dir)
         host = "127.0.0.1" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
         return {
             "data_dir": data_dir,
             "database_url": self.database_url or f"sqlite:///{data_dir / 'webmacs.db'}",
