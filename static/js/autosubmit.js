@@ -14,7 +14,8 @@ export function wire(scope) {
     };
     form.addEventListener("change", (event) => { if (!event.target.matches("[type=search], [type=text]")) submit(); });
     form.addEventListener("input", (event) => {
-      if (!event.target.matches("[type=search], [type=text]")) return;
+      // Without a fragment to swap, the page would load under the typing fingers; Enter applies there.
+      if (!form.hasAttribute("hx-get") || !event.target.matches("[type=search], [type=text]")) return;
       clearTimeout(timer);
       timer = setTimeout(submit, PAUSE);
     });

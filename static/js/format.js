@@ -1,12 +1,12 @@
 /** Numbers, ages and times as the server writes them, for values that change while the page is open. */
 
-/** @returns {string} the value with `decimals` places, or with up to 4 significant decimals; "—" for none */
+/** @returns {string} the value with `decimals` places, else with about 4 significant digits as the server's filter `number`; "—" for none */
 export function number(value, decimals) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "—";
   if (decimals !== undefined && decimals !== "") return minus(value.toFixed(Number(decimals)));
   const size = Math.abs(value);
-  if (size !== 0 && (size >= 1e9 || size < 1e-4)) return minus(value.toExponential(3));
-  return minus(String(Number(value.toFixed(4))));
+  if (size !== 0 && (size >= 1e7 || size < 1e-4)) return minus(String(Number(value.toPrecision(4))));
+  return minus(String(Number(value.toFixed(Math.max(0, 4 - String(Math.trunc(size)).length)))));
 }
 
 /** @returns {string} about four significant digits with fixed decimals, so that a legend does not jump */

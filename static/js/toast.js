@@ -23,8 +23,17 @@ export function toast(message, kind = "info") {
   item.classList.toggle("toast--problem", kind === "problem");
   for (const icon of item.querySelectorAll("[data-toast-icon]")) icon.toggleAttribute("hidden", icon.dataset.toastIcon !== kind);
   item.querySelector("[data-toast-text]").textContent = message;
+  place(region);
   region.append(item);
   arm(item, kind);
+}
+
+/** Everything outside an open modal dialog is inert and lies below it, so the region moves in for as long as it is open. */
+function place(region) {
+  const dialog = document.querySelector("dialog:modal");
+  if (dialog?.contains(region)) return;
+  (dialog ?? document.body).append(region);
+  dialog?.addEventListener("close", () => document.body.append(region), { once: true });
 }
 
 function arm(item, kind) {
