@@ -75,14 +75,14 @@ class Device:
             log.warning("the device could not be closed", reason=str(failed))
 
     async def _call(self, verb: str, work: Callable[[], Coroutine[Any, Any, Any]], seconds: float) -> Any:
-        async with self._turn:
-            try:
-                async with asyncio.timeout(seconds):
-                    return await work()
-            except TimeoutError as failed:
-                raise DeviceError(f"{verb}: no answer within {seconds:g} s") from failed
-            except Exception as failed:  # a plugin is foreign code: whatever it raises is its failure
-                raise DeviceError(str(failed) or type(failed).__name__) from failed
+        try:
+            # Waiting for an earlier call counts: nobody waits longer than the limit, whatever the device does.
+            async with asyncio.timeout(seconds), self._turn:
+                return await work()
+        except TimeoutError as failed:
+            raise DeviceError(f"{verb}: no answer within {seconds:g} s") from failed
+        except (Exception, SystemExit) as failed:  # a plugin is foreign code: whatever it raises is its failure
+            raise DeviceError(str(failed) or type(failed).__name__) from failed
 
 
 def _number(value: object) -> float | None:

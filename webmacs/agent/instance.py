@@ -15,8 +15,10 @@ from webmacs.agent.wire import InstanceRow, Status
 
 log = structlog.get_logger(__name__)
 
-SAFE_SECONDS = 3.0
-CLOSE_SECONDS = 3.0
+# Together with the last messages to the server these stay below the 10 seconds that a supervisor waits before it kills.
+CANCEL_SECONDS = 1.5
+SAFE_SECONDS = 2.5
+CLOSE_SECONDS = 2.0
 
 
 class Instance:
@@ -43,7 +45,7 @@ class Instance:
             self._log.error("the instance cannot run", reason=self._problem)
             return
         self.outputs = Outputs(row.public_id, row.instance_name, self._device, context)
-        self._link()
+        self._link(self.outputs)
 
     @property
     def status(self) -> tuple[Status, str | None]:
@@ -67,14 +69,14 @@ class Instance:
         mine = (self.row.plugin_id, self.row.demo_mode, self.row.config_json)
         return mine != (row.plugin_id, row.demo_mode, row.config_json)
 
-    def take_over(self, row: InstanceRow) -> None:
-        """Apply a new name and new links without touching the device."""
+    async def take_over(self, row: InstanceRow) -> None:
+        """Apply a new name and new links without touching the device; a newly linked output shows what it was given."""
         changed = self.row.channel_mappings != row.channel_mappings
         self.row = row
         if self.outputs is not None:
             self.outputs.name = row.instance_name
-        if changed:
-            self._link()
+            if changed:
+                await self.outputs.report(self._link(self.outputs))
 
     def start(self) -> None:
         """Begin to connect and poll."""
@@ -90,7 +92,9 @@ class Instance:
         """Stop polling, write and report the safe values, close the device; takes a few seconds at most."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            # With a limit: a plugin may swallow the cancellation, and the outputs have to become safe all the same.
+            await asyncio.wait(self._tasks, timeout=CANCEL_SECONDS)
         self._tasks = []
         if self._device is None or self.outputs is None:
             return
@@ -106,16 +110,15 @@ class Instance:
         self._online = False
         self._log.info("instance stopped")
 
-    def _link(self) -> None:
-        if self._device is None or self.outputs is None:
-            return
-        known = self._device.channels
+    def _link(self, outputs: Outputs) -> list[str]:
+        """Take over which event goes with which channel; returns the outputs that are newly linked."""
+        known = self._device.channels if self._device else {}
         linked = {row.channel_id: row.event_public_id for row in self.row.channel_mappings if row.event_public_id}
         unknown = sorted(set(linked) - set(known))
         if unknown:
             self._log.warning("channels are linked that the plugin does not have", channels=unknown)
         self._inputs = {name: event for name, event in linked.items() if name in known and known[name].is_input}
-        self.outputs.link({name: event for name, event in linked.items() if name in known and known[name].is_output})
+        return outputs.link({name: event for name, event in linked.items() if name in known and known[name].is_output})
 
     async def _run(self, device: Device, outputs: Outputs) -> None:
         while True:
@@ -175,6 +178,6 @@ def _configured(row: InstanceRow, plugin_class: type[DevicePlugin] | None) -> De
         plugin.configure(config)
     except PluginError as failed:
         raise DeviceError(failed.message) from failed
-    except Exception as failed:
+    except (Exception, SystemExit) as failed:
         raise DeviceError(f"The plugin {row.plugin_id!r} failed: {failed or type(failed).__name__}") from failed
     return plugin

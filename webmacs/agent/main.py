@@ -36,6 +36,8 @@ log = structlog.get_logger(__name__)
 FLUSH_SECONDS = 2.0
 LONGEST_SYNC_PAUSE = 5.0
 REMINDER_SECONDS = 60.0
+# Two clocks and a slow look may lie between a command and its arrival, however short the watchdog is set.
+SHORTEST_EXPIRY = 10.0
 CONFIGURATION_ERROR = 2
 
 
@@ -71,7 +73,7 @@ class Controller:
         self._client = Client(settings.server_url, credentials, clock)
         self._server_log = ServerLog(self._client, clock)
         self._outbox = Outbox(buffer, self._client, self._server_log)
-        gate = Gate(max_age=int(settings.agent_safe_after * SECOND))
+        gate = Gate(max_age=int(max(settings.agent_safe_after, SHORTEST_EXPIRY) * SECOND))
         context = Context(clock, gate, Link(), self._outbox, self._server_log)
         self._plant = Plant(self._client, context)
         self._reporter = Reporter(self._client, self._plant)

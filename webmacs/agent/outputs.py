@@ -56,8 +56,8 @@ class Outputs:
         self._wake = asyncio.Event()
         self._channels = {name: channel for name, channel in device.channels.items() if channel.is_output}
 
-    def link(self, events: dict[str, str]) -> None:
-        """Take over which event drives which channel; a new link waits for a fresh set-point."""
+    def link(self, events: dict[str, str]) -> list[str]:
+        """Take over which event drives which channel; returns the new ones, which wait for a fresh set-point."""
         wanted = {channel: event for channel, event in events.items() if channel in self._channels}
         gone = [channel for channel in self._events if channel not in wanted]
         new = [channel for channel, event in wanted.items() if self._events.get(channel) != event]
@@ -71,6 +71,7 @@ class Outputs:
             self.problems.pop(channel, None)
         self._events = wanted
         self._arm(new)
+        return new
 
     def connected(self) -> None:
         """The device is there: its outputs are brought to their safe values before any set-point passes."""

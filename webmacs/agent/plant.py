@@ -76,7 +76,7 @@ class Plant:
         running = self._instances.get(row.public_id)
         if running is not None:
             if not running.needs_restart(row) and (running.runnable or not self._newly_installed(row)):
-                running.take_over(row)
+                await running.take_over(row)
                 return
             await self._remove(row.public_id)
         instance = Instance(row, self._plugin_class(row.plugin_id), self._context)

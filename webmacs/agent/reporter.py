@@ -9,7 +9,7 @@ import structlog
 
 from webmacs.agent.client import Client, RefusedError, ServerError
 from webmacs.agent.plant import Plant
-from webmacs.agent.wire import Status
+from webmacs.agent.wire import Status, plain
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Reporter:
 
     async def tell(self, public_id: str, status: Status, message: str | None = None) -> None:
         """Set the status of one instance. Raises `ServerError`, except when the server refuses it."""
-        body = {"status": status, "error_message": message[:LONGEST_MESSAGE] if message else None}
+        body = {"status": status, "error_message": plain(message, LONGEST_MESSAGE) if message else None}
         try:
             await self._client.put(f"plugins/{quote(public_id, safe='')}/status", body, attempts=1)
         except RefusedError as refused:

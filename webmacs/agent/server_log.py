@@ -8,7 +8,7 @@ import structlog
 
 from webmacs.agent.client import Client, RefusedError, ServerError
 from webmacs.agent.clock import SECOND, Clock
-from webmacs.agent.wire import LogType, to_iso
+from webmacs.agent.wire import LogType, plain, to_iso
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,7 @@ class ServerLog:
             entry = self._waiting[0]
             late = self._clock.now() - entry.at > LATE
             suffix = f" (at {to_iso(entry.at)})" if late else ""
-            body = {"content": entry.content[: LONGEST_CONTENT - len(suffix)] + suffix, "logging_type": entry.kind}
+            body = {"content": plain(entry.content, LONGEST_CONTENT - len(suffix)) + suffix, "logging_type": entry.kind}
             try:
                 await self._client.post("logging", body, attempts=1)
             except RefusedError as refused:

@@ -33,6 +33,12 @@ def from_iso(text: object) -> int:
 Moment = Annotated[int, PlainValidator(from_iso), PlainSerializer(to_iso)]
 
 
+def plain(text: str, limit: int) -> str:
+    """One printable line of at most `limit` characters: what a device or driver says may hold anything."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
 class Wire(BaseModel):
     """Unknown fields are ignored, so that a newer server does not stop an older controller."""
 

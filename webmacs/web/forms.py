@@ -23,6 +23,12 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
 
     status = 200
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        for field in self._fields.values():
+            # what the browser insists on is not labelled optional; a list always has a choice
+            field.flags.required = bool((field.render_kw or {}).get("required")) or field.type == "SelectField"
+
     def submit(self, schema: type[S], do: Callable[[S], T]) -> T | None:
         """Validate what was sent and do it. None means refused: the fields carry the reasons."""
         try:

@@ -6,32 +6,44 @@ from typing import Any, NamedTuple
 from webmacs.core import clock
 from webmacs.features.datapoints.decide import Sample
 
-# E.8 of the interface standard: hues that no alarm uses, told apart also without colour vision
-COLOURS = ("#358D7B", "#CC33CC", "#838321", "#451452", "#0E390E")
+# Colours are the theme's five series colours, given by the page's script; the dash tells the sixth from the first.
+COLOURS = 5
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+PANEL, GAP, BELOW, LEGEND_ROW = 150, 26, 90, 22  # pixels
 
 
 class Trace(NamedTuple):
-    """One channel's samples."""
+    """One channel's samples; `is_stepped` for set-points and states, which hold until the next one."""
 
     name: str
     unit: str
     samples: Sequence[Sample]
+    is_stepped: bool = False
 
 
 def series_figure(traces: Sequence[Trace]) -> dict[str, Any]:
-    """Lines over time, one y-axis for each unit (two at most: further units share the second)."""
+    """Lines over one time axis, a panel for each unit: values of different kinds never share a scale."""
     units = list(dict.fromkeys(trace.unit for trace in traces))
-    data = [_line(index, trace, units.index(trace.unit)) for index, trace in enumerate(traces)]
+    height = len(units) * PANEL + max(0, len(units) - 1) * GAP
     layout: dict[str, Any] = {
-        "xaxis": {"type": "date", "title": {"text": "Time (UTC)"}},
-        "yaxis": {"title": {"text": units[0] if units else ""}},
-        "legend": {"orientation": "h"},
-        "hovermode": "x unified",
+        "height": height + BELOW + LEGEND_ROW * (len(traces) + 1) // 2,
+        "xaxis": {
+            "type": "date",
+            "title": {"text": "Time (UTC)"},
+            "anchor": f"y{len(units)}" if len(units) > 1 else "y",
+        },
+        "legend": {"orientation": "h", "yanchor": "top", "y": -55 / max(height, 1), "x": 0},
+        "hovermode": "x",
+        "margin": {"t": 10, "r": 10},
     }
-    if len(units) > 1:
-        layout["yaxis2"] = {"title": {"text": ", ".join(units[1:])}, "overlaying": "y", "side": "right"}
-    return {"data": data, "layout": layout}
+    for index, unit in enumerate(units):
+        top = 1 - index * (PANEL + GAP) / height
+        layout[_axis("yaxis", index)] = {"title": {"text": unit}, "domain": [max(0, top - PANEL / height), top]}
+    return {"data": [_line(i, trace, units.index(trace.unit)) for i, trace in enumerate(traces)], "layout": layout}
+
+
+def _axis(name: str, index: int) -> str:
+    return name if index == 0 else f"{name}{index + 1}"
 
 
 def _line(index: int, trace: Trace, unit: int) -> dict[str, Any]:
@@ -41,11 +53,10 @@ def _line(index: int, trace: Trace, unit: int) -> dict[str, Any]:
         "name": f"{trace.name} ({trace.unit})",
         "x": [clock.iso_z(clock.from_micros(ts)) for ts, _ in trace.samples],
         "y": [value for _, value in trace.samples],
-        "yaxis": "y" if unit == 0 else "y2",
+        "yaxis": _axis("y", unit),
         "line": {
-            "color": COLOURS[index % len(COLOURS)],
-            "dash": DASHES[index // len(COLOURS) % len(DASHES)],
-            "shape": "linear",
+            "dash": DASHES[index // COLOURS % len(DASHES)],
+            "shape": "hv" if trace.is_stepped else "linear",
             "width": 1.5,
         },
         "connectgaps": False,

@@ -8,6 +8,7 @@ from webmacs.core.permissions import Can
 from webmacs.features.datapoints.queries import samples
 from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.events import queries as events
+from webmacs.features.events.schemas import OUTPUTS
 from webmacs.features.experiments import operations, queries
 from webmacs.features.experiments.blueprint import bp
 from webmacs.features.experiments.figures import Trace, series_figure
@@ -87,7 +88,7 @@ def figure(actor: Actor, public_id: str) -> Response:
     run = queries.stretch(actor, experiment)
     stop = LAST if run.stop is None else run.stop + 1
     traces = [
-        Trace(event.name, event.unit, found)
+        Trace(event.name, event.unit, found, event.type in OUTPUTS)
         for event in queries.channels(actor, experiment)
         if (found := samples(event.id, run.start, stop, FIGURE_POINTS, "minmax"))
     ]
