@@ -5,9 +5,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import free_port, wait_until
-from counterpart import Counterpart
 
+from tests.agent.counterpart import Counterpart
+from tests.agent.rig import free_port, wait_until
 from webmacs.agent.main import run
 from webmacs.settings import Settings
 

@@ -1,7 +1,8 @@
 """Starting, changing and stopping instances as the server's list says, and devices that fail."""
 
 import pytest
-from conftest import Device, wait_until
+
+from tests.agent.rig import Device, wait_until
 
 pytestmark = pytest.mark.processes
 
@@ -92,6 +93,21 @@ def test_an_instance_that_cannot_run_says_why_and_disturbs_no_other(server, plan
         plant(public_id)
     for public_id in bad:
         wait_until(lambda bad_id=public_id: server.status(bad_id) == ("connected", None), "once corrected it runs")
+
+
+def test_an_output_that_is_linked_to_another_event_shows_there_what_it_was_given(server, plant, agent):
+    device = plant("plg_1", links={"heater": "evt_heater"})
+    agent.start()
+    wait_until(lambda: server.values("evt_heater") == [0], "the safe value is shown")
+    server.command("evt_heater", 35)
+    wait_until(lambda: 35 in device.values("heater"), "the set-point is written")
+    links = {link["channel_id"]: link for link in server.instances["plg_1"]["channel_mappings"]}
+    links["heater"]["event_public_id"] = "evt_other"
+    wait_until(lambda: server.values("evt_other") == [35], "the new event shows the value")
+    server.command("evt_heater", 99)
+    server.command("evt_other", 20)
+    wait_until(lambda: device.values("heater")[-1] == 20, "the new event drives it")
+    assert 99 not in device.values("heater")
 
 
 def test_a_device_that_hangs_delays_no_other(server, plant, agent):

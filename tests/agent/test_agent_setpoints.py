@@ -1,7 +1,8 @@
 """What makes an output move, and above all what does not."""
 
 import pytest
-from conftest import wait_until
+
+from tests.agent.rig import wait_until
 
 pytestmark = pytest.mark.processes
 LINKS = {"heater": "evt_heater", "level": "evt_level", "valve": "evt_valve"}

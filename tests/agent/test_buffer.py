@@ -9,11 +9,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from conftest import wait_until
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.agent.rig import wait_until
 from webmacs.agent.buffer import QUARANTINE_LIMIT, Buffer, Sample, Stored
 
 

@@ -4,8 +4,8 @@ import asyncio
 from email.utils import formatdate
 
 import pytest
-from conftest import free_port
 
+from tests.agent.rig import free_port
 from webmacs.agent.client import Client, Patience, RefusedError, UnauthorizedError, UnreachableError
 from webmacs.agent.clock import SECOND, Clock
 from webmacs.agent.credentials import Credentials
