@@ -46,7 +46,7 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
         def arrive(**values: Any) -> Response:
             def answer() -> Response:
                 document = _document() if request.method not in SAFE_METHODS else None
-                actor = identify()
+                actor = identify(can)
                 authorize(actor, can)
                 check_csrf(edge, actor)
                 if query is not None:

@@ -8,8 +8,10 @@ from typing import Any, Literal
 from flask import Response, current_app, g, request
 from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect
+from sqlalchemy.exc import SQLAlchemyError
 
 from webmacs.core.db import transaction
+from webmacs.core.errors import Unauthenticated
 from webmacs.core.identity import ANONYMOUS, Actor
 from webmacs.core.permissions import Access, Can
 
@@ -54,13 +56,19 @@ class SignedIn(UserMixin):  # type: ignore[misc]  # flask-login ships no types
         return self.actor.session_id or ""
 
 
-def identify() -> Actor:
+def identify(can: Can | Access = Access.SIGNED_IN) -> Actor:
     """Who is asking: the bearer credential when there is one (then no cookie counts), else the browser's session.
 
-    Raises `Unauthenticated` for a credential that is not valid.
+    Raises `Unauthenticated` for a credential that is not valid. Where anybody may go it is nobody's instead: a client
+    with a stale token must be able to sign in again, and to ask for the health while the database is away.
     """
     if "actor" not in g:
-        g.actor = _identify()
+        try:
+            g.actor = _identify()
+        except (Unauthenticated, SQLAlchemyError):
+            if can is not Access.PUBLIC:
+                raise
+            g.actor = ANONYMOUS
     actor: Actor = g.actor
     return actor
 

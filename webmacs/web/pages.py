@@ -29,7 +29,7 @@ def screen(*, can: Can | Access, query: type[BaseModel] | None = None, summary: 
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:
             def answer() -> Response:
-                actor = identify()
+                actor = identify(can)
                 authorize(actor, can)
                 check_csrf(edge, actor)
                 if query is not None:
