@@ -1,0 +1,260 @@
+"""Real servers, one application for each database, empty tables for each test, and the cast."""
+
+import os
+import shutil
+import sqlite3
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import make_url
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:  # so that `tests.make` is found however pytest was started
+    sys.path.insert(0, str(ROOT))
+
+from tests import servers  # noqa: E402 - found by the lines above
+from tests.make import Api, Lab, Person  # noqa: E402
+from tests.page import Browser  # noqa: E402
+from webmacs.core.db import db  # noqa: E402
+from webmacs.core.identity import Role  # noqa: E402
+from webmacs.factory import create_app  # noqa: E402
+from webmacs.settings import Settings  # noqa: E402
+
+DATABASES = ("sqlite", "postgresql")
+SECRET = "a key that only the tests use, of enough length"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database",
+        choices=("both", *DATABASES),
+        default=os.environ.get("WEBMACS_TEST_DATABASE", "both"),
+        help="which database the tests of the application use (default: both)",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run whatever needs the application once on each database."""
+    if "database" in metafunc.fixturenames:
+        chosen = metafunc.config.getoption("--database")
+        metafunc.parametrize("database", DATABASES if chosen == "both" else [chosen], indirect=True, scope="session")
+
+
+@event.listens_for(Engine, "connect")
+def _hurry(connection: Any, _record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")  # nobody pulls the plug of a test
+
+
+class Installation:
+    """A migrated database and the application on it."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self.url = url
+        self.app = create_app(settings)
+
+    def empty(self) -> None:
+        """Delete the rows of all tables that have any, past the application."""
+        raise NotImplementedError
+
+    def shut(self) -> None:
+        """Let go of the database."""
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """The tables, those that others refer to last."""
+        return [table.name for table in reversed(db.metadata.sorted_tables)]
+
+
+class OnSqlite(Installation):
+    """An installation whose database is a file."""
+
+    def empty(self) -> None:
+        with closing(
+            sqlite3.connect(make_url(self.url).database or "", isolation_level=None, timeout=10)
+        ) as connection:
+            filled = [t for t in self.tables if connection.execute(f'SELECT 1 FROM "{t}" LIMIT 1').fetchone()]
+            if filled:
+                statements = "".join(f'DELETE FROM "{table}";' for table in filled)
+                connection.executescript(f"PRAGMA synchronous=OFF; BEGIN IMMEDIATE; {statements} COMMIT;")
+
+
+class OnPostgresql(Installation):
+    """An installation on the PostgreSQL server of the run."""
+
+    @cached_property
+    def _connection(self) -> psycopg.Connection:
+        connection = psycopg.connect(self.url, autocommit=True)
+        connection.execute("SET lock_timeout = '10s'")  # an arrival that was left open shows itself here
+        return connection
+
+    def empty(self) -> None:
+        asks = ",".join(f"CASE WHEN EXISTS (SELECT FROM \"{t}\") THEN '{t}' END" for t in self.tables)
+        row = self._connection.execute(f"SELECT array_remove(ARRAY[{asks}], NULL)").fetchone()
+        if row and row[0]:
+            self._connection.execute(";".join(f'DELETE FROM "{table}"' for table in row[0]))
+
+    def shut(self) -> None:
+        super().shut()
+        self._connection.close()
+
+
+class Site:
+    """Everything that the tests of one process share, made when it is first needed."""
+
+    def __init__(self, run: str, worker: str) -> None:
+        self._run = run
+        self._worker = worker
+        self._stack = ExitStack()
+        self._installations: dict[str, Installation] = {}
+        self.folder = Path(tempfile.mkdtemp(prefix="webmacs-test-"))
+        self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Stop what was started."""
+        self._stack.close()
+
+    @cached_property
+    def redis(self) -> str:
+        """The URL of a Redis of our own."""
+        return self._stack.enter_context(servers.redis())
+
+    @cached_property
+    def postgresql(self) -> str:
+        """The URL of the PostgreSQL server of the run."""
+        return self._stack.enter_context(servers.postgresql(self._run))
+
+    def settings(self, url: str, **others: Any) -> Settings:
+        """Settings for an application on the database `url`."""
+        data = Path(tempfile.mkdtemp(dir=self.folder))
+        chosen = {"secret_key": SECRET, "log_level": "error", "redis_url": self.redis, "server_url": "http://localhost"}
+        return Settings(database_url=url, data_dir=data, **(chosen | others))
+
+    def fresh(self, database: str) -> str:
+        """The URL of a new, empty database (not migrated)."""
+        name = f"webmacs_{self._run}_{self._worker}_{uuid.uuid4().hex[:8]}"
+        if database == "sqlite":
+            return f"sqlite:///{self.folder / name}.db"
+        url = servers.create_database(self.postgresql, name)
+        self._stack.callback(servers.drop_database, self.postgresql, name)
+        return url
+
+    def migrated(self, database: str) -> str:
+        """The URL of a new database with the schema of the migrations."""
+        if database == "sqlite":
+            url = self.fresh(database)
+            self._migrate(url)
+            return url
+        template, name = f"webmacs_{self._run}_template", f"webmacs_{self._run}_{self._worker}_{uuid.uuid4().hex[:8]}"
+        with servers.only_one_at_a_time(self.postgresql) as connection:
+            if not servers.exists(connection, template):
+                self._stack.callback(self._drop, template)
+                self._migrate(servers.create_database(self.postgresql, template))
+            url = servers.create_database(self.postgresql, name, template)
+        self._stack.callback(servers.drop_database, self.postgresql, name)
+        return url
+
+    def _drop(self, name: str) -> None:
+        with servers.only_one_at_a_time(self.postgresql):
+            servers.drop_database(self.postgresql, name)
+
+    def _migrate(self, url: str) -> None:
+        app = create_app(self.settings(url))
+        with app.app_context():
+            upgrade(revision="head")
+            db.engine.dispose()
+
+    def installation(self, database: str) -> Installation:
+        """The one installation of this process on the kind of database."""
+        if database not in self._installations:
+            url = self.migrated(database)
+            kind = OnSqlite if database == "sqlite" else OnPostgresql
+            made = self._installations[database] = kind(url, self.settings(url))
+            self._stack.callback(made.shut)
+        return self._installations[database]
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    """The servers and installations of this process."""
+    given = getattr(request.config, "workerinput", {})
+    site = Site(given.get("testrunuid", uuid.uuid4().hex)[:10], given.get("workerid", "main"))
+    yield site
+    site.close()
+
+
+@pytest.fixture(scope="session")
+def database(request: pytest.FixtureRequest) -> str:
+    """`sqlite` or `postgresql`: every test that touches the application runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def installation(site: Site, database: str) -> Installation:
+    """The installation on this database, with empty tables."""
+    installation = site.installation(database)
+    installation.empty()
+    installation.app.extensions.pop("webmacs.publish_rest", None)
+    return installation
+
+
+@pytest.fixture
+def app(installation: Installation) -> Flask:
+    """The application over an empty database."""
+    return installation.app
+
+
+@pytest.fixture
+def lab(app: Flask) -> Lab:
+    """Makes what a test needs."""
+    return Lab(app)
+
+
+@pytest.fixture
+def ada(lab: Lab) -> Person:
+    """The administrator."""
+    return lab.person("ada", Role.ADMIN)
+
+
+@pytest.fixture
+def oscar(lab: Lab) -> Person:
+    """The operator."""
+    return lab.person("oscar", Role.OPERATOR)
+
+
+@pytest.fixture
+def vera(lab: Lab) -> Person:
+    """The viewer."""
+    return lab.person("vera", Role.VIEWER)
+
+
+@pytest.fixture
+def eve(lab: Lab) -> Person:
+    """The administrator of another organization."""
+    return lab.person("eve", Role.ADMIN, organization="Elsewhere")
+
+
+@pytest.fixture
+def client_as(app: Flask) -> Callable[[Person | None], Api]:
+    """A JSON client that speaks for somebody (None: for nobody)."""
+    return lambda person: Api(app, person.bearer if person else None)
+
+
+@pytest.fixture
+def browser_as(app: Flask) -> Callable[[Person | None], Browser]:
+    """A browser in which somebody is signed in (None: nobody)."""
+    return lambda person: Browser(app, person.session if person else None)

@@ -1,0 +1,42 @@
+"""What somebody decided on purpose. A route that appears in none of these lists gets the strict rule; a stale entry fails."""
+
+# Whoever can reach the server may use these.
+PUBLIC = {
+    "GET /static/<path:filename>",
+    "GET /health",
+    "GET /health/ready",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /redoc",
+    "GET /login",
+    "POST /login",
+    "GET /claim",
+    "POST /claim",
+    "POST /api/v1/auth/login",
+}
+
+# What everybody who is signed in may do to their own account, viewers included.
+OWN_ACCOUNT = {
+    "POST /logout",
+    "POST /profile/name",
+    "POST /profile/password",
+    "POST /profile/sessions/<public_id>/end",
+    "POST /profile/sessions/end-others",
+    "POST /profile/tokens",
+    "POST /profile/tokens/<public_id>/delete",
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/tokens",
+    "DELETE /api/v1/tokens/<public_id>",
+}
+
+# Long questions that travel in a body and change nothing.
+QUESTIONS = {"POST /api/v1/datapoints/series"}
+
+# The agent is an operator and must be able to do these.
+AGENT = {
+    "GET /api/v1/plugins",
+    "POST /api/v1/datapoints/batch",
+    "GET /api/v1/datapoints/latest",
+    "PUT /api/v1/plugins/<public_id>/status",
+    "POST /api/v1/logging",
+}

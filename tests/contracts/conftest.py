@@ -1,0 +1,25 @@
+"""What the contracts share."""
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from tests.make import Lab
+from webmacs.core.db import db
+
+
+@pytest.fixture
+def fingerprint(lab: Lab) -> Callable[[], str]:
+    """A digest of everything that is in the database."""
+
+    def digest() -> str:
+        seen = hashlib.sha256()
+        with lab.arrival(write=False):
+            for table in db.metadata.sorted_tables:
+                rows = sorted(str(tuple(row)) for row in db.session.execute(select(table)))
+                seen.update(f"{table.name}{rows}".encode())
+        return seen.hexdigest()
+
+    return digest

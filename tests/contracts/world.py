@@ -1,0 +1,152 @@
+"""Every route of the application, and a laboratory with one of each thing to try them on."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask
+
+from tests.make import NOON, Lab, Person
+from webmacs.core import ids
+from webmacs.features.datapoints import queries
+from webmacs.web.arrival import SAFE_METHODS, Edge
+
+# The beginning of a path → what its `public_id` names. The longest match counts.
+KINDS = {
+    "/api/v1/users": "user",
+    "/api/v1/tokens": "token",
+    "/api/v1/events": "event",
+    "/api/v1/datapoints": "datapoint",
+    "/api/v1/experiments": "experiment",
+    "/api/v1/logging": "log",
+    "/api/v1/plugins": "instance",
+    "/channels": "event",
+    "/control": "event",
+    "/experiments": "experiment",
+    "/logs": "log",
+    "/plugins": "instance",
+    "/profile/sessions": "login",
+    "/profile/tokens": "token",
+}
+PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
+PREFIXES = {
+    "user": "usr",
+    "token": "tok",
+    "event": "evt",
+    "experiment": "exp",
+    "log": "log",
+    "instance": "plg",
+    "login": "ses",
+    "mapping": "chn",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method of one rule."""
+
+    method: str
+    rule: str
+    edge: Edge | None  # None: the static files
+
+    @property
+    def name(self) -> str:
+        """How the lists of approved.py call it."""
+        return f"{self.method} {self.rule}"
+
+    @property
+    def is_unsafe(self) -> bool:
+        """Whether it may change something."""
+        return self.method not in SAFE_METHODS
+
+    @property
+    def has_ids(self) -> bool:
+        """Whether it is about one thing."""
+        return self.edge is not None and "<" in self.rule
+
+    def path(self, named: Mapping[str, str]) -> str:
+        """The path, with the ids of `named` (kind → public id) filled in."""
+        return PLACEHOLDER.sub(lambda match: named[self._kind(match[1])], self.rule)
+
+    def _kind(self, parameter: str) -> str:
+        if parameter == "mapping_id":
+            return "mapping"
+        fitting = [prefix for prefix in KINDS if self.rule.startswith(prefix)]
+        assert fitting, f"KINDS in tests/contracts/world.py does not say what <{parameter}> of {self.rule} is"
+        return KINDS[max(fitting, key=len)]
+
+
+def routes(app: Flask) -> Iterator[Route]:
+    """Every route, one by one; the automatic HEAD and OPTIONS are left out."""
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        edge = getattr(app.view_functions[rule.endpoint], "__edge__", None)
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield Route(method, rule.rule, edge)
+
+
+def declared(app: Flask) -> list[Route]:
+    """Every route that is not a static file."""
+    return [route for route in routes(app) if route.edge is not None]
+
+
+def nothing() -> dict[str, str]:
+    """Ids of the right form that name nothing, kind → public id."""
+    named = {kind: ids.new_id(prefix) for kind, prefix in PREFIXES.items()}
+    return named | {"datapoint": queries.public_id(named["event"], 1_700_000_000_000_000)}
+
+
+def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
+    """Make one of each thing; kind → public id."""
+    event = lab.event(who, name=f"Furnace {number}", type="actuator")
+    lab.record(who, event, 1.0, 2.0, at=NOON)
+    experiment = lab.experiment(who, f"Sintering {number}", started=NOON)
+    instance = lab.instance(who, instance_name=f"Rig {number}")
+    mapping = lab.mapping(who, instance, event)
+    token, _ = lab.token(who, f"Script {number}")
+    colleague = lab.person(f"{who.username}.colleague.{number}", organization=lab_of(who))
+    return {
+        "user": colleague.public_id,
+        "login": who.session,
+        "token": token.public_id,
+        "event": event.public_id,
+        "datapoint": queries.public_id(event.public_id, 1_000_000 * int(NOON.timestamp())),
+        "experiment": experiment.public_id,
+        "instance": instance.public_id,
+        "mapping": mapping.public_id,
+        "log": lab.log(who, f"Entry {number}").public_id,
+    }
+
+
+def lab_of(who: Person) -> str:
+    """The name of the organization of one of the cast."""
+    return "Elsewhere" if who.username == "eve" else "Laboratory"
+
+
+def sample_body(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
+    """The smallest value that fits a JSON schema of our own document."""
+    if "$ref" in schema:
+        return sample_body(components[schema["$ref"].rpartition("/")[2]], components)
+    if "default" in schema:
+        return schema["default"]
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return sample_body(schema["anyOf"][0], components)
+    kind = schema.get("type")
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {name: sample_body(properties[name], components) for name in schema.get("required", [])}
+    if kind == "array":
+        return [sample_body(schema["items"], components)] * max(1, schema.get("minItems", 0))
+    if kind == "string":
+        return _sample_text(schema)
+    return {"integer": schema.get("minimum", 1), "number": 1.5, "boolean": True}[str(kind)]
+
+
+def _sample_text(schema: Mapping[str, Any]) -> str:
+    if "@" in schema.get("pattern", ""):
+        return "someone@lab.example"
+    if schema.get("format") == "date-time":
+        return "2030-01-01T00:00:00Z"
+    return "sample".ljust(schema.get("minLength", 0), "x")

@@ -1,0 +1,254 @@
+"""Makers: whatever a test needs, made by the operations themselves, in one line."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import count
+from typing import Any
+
+from flask import Flask, has_app_context
+from sqlalchemy import Engine, event, insert, select
+from werkzeug.test import Client, TestResponse
+
+from webmacs.core import clock
+from webmacs.core.db import db, transaction
+from webmacs.core.identity import Actor, Role
+from webmacs.core.ids import new_id
+from webmacs.features.accounts import operations as accounts
+from webmacs.features.accounts.models import ApiToken, Login, Organization, User
+from webmacs.features.accounts.schemas import TokenIn
+from webmacs.features.datapoints import operations as datapoints
+from webmacs.features.datapoints.models import datapoints as datapoint_table
+from webmacs.features.datapoints.models import latest_datapoints
+from webmacs.features.datapoints.operations import Reading, Recorded
+from webmacs.features.events import operations as events
+from webmacs.features.events.models import Event
+from webmacs.features.events.schemas import EventIn
+from webmacs.features.experiments import operations as experiments
+from webmacs.features.experiments.models import Experiment
+from webmacs.features.experiments.schemas import ExperimentIn
+from webmacs.features.logs import operations as logs
+from webmacs.features.logs.models import LogEntry
+from webmacs.features.logs.schemas import LogIn
+from webmacs.features.plugins import operations as plugins
+from webmacs.features.plugins.models import ChannelMapping, PluginInstance
+from webmacs.features.plugins.schemas import InstanceIn, MappingIn
+from webmacs.gateways.signing import hash_password
+
+PASSWORD = "correct horse battery"
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+_numbers = count(1)
+
+
+@cache
+def password_hash() -> str:
+    """The hash of everybody's password, computed once: it is slow on purpose."""
+    return hash_password(PASSWORD)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can sign in, with an open login of each kind."""
+
+    actor: Actor
+    email: str
+    bearer: str
+    session: str
+
+    @property
+    def public_id(self) -> str:
+        """The user's public id."""
+        return str(self.actor.public_id)
+
+    @property
+    def username(self) -> str:
+        """The user's name."""
+        return self.actor.username
+
+
+class Api:
+    """A JSON client that sends a bearer credential (None: none) and checks nothing by itself."""
+
+    def __init__(self, app: Flask, bearer: str | None = None) -> None:
+        self.bearer = bearer
+        self._client = Client(app)
+
+    def send(self, method: str, path: str, body: Any = None, **others: Any) -> TestResponse:
+        """Send a request with a JSON body (None: without a body)."""
+        headers = dict(others.pop("headers", {}))
+        if self.bearer is not None:
+            headers.setdefault("Authorization", f"Bearer {self.bearer}")
+        if body is not None:
+            others["json"] = body
+        return self._client.open(path, method=method, headers=headers, **others)
+
+    def get(self, path: str, **others: Any) -> TestResponse:
+        """GET; `query_string` as werkzeug takes it."""
+        return self.send("GET", path, **others)
+
+    def post(self, path: str, body: Any = None, **others: Any) -> TestResponse:
+        """POST."""
+        return self.send("POST", path, body, **others)
+
+    def put(self, path: str, body: Any = None, **others: Any) -> TestResponse:
+        """PUT."""
+        return self.send("PUT", path, body, **others)
+
+    def delete(self, path: str, **others: Any) -> TestResponse:
+        """DELETE."""
+        return self.send("DELETE", path, **others)
+
+
+class Lab:
+    """Makers over one application. Everything they make is committed."""
+
+    def __init__(self, app: Flask) -> None:
+        self.app = app
+
+    @contextmanager
+    def arrival(self, *, write: bool = True) -> Iterator[None]:
+        """What an edge does around one request: a context and one transaction. Inside another one it joins in."""
+        context: AbstractContextManager[object] = nullcontext() if has_app_context() else self.app.app_context()
+        with context, transaction(write=write):
+            yield
+
+    def organization(self, name: str = "Laboratory") -> int:
+        """The internal id of an organization, made when there is none of this name."""
+        with self.arrival():
+            found = db.session.scalar(select(Organization.id).where(Organization.name == name))
+            if found is None:
+                row = Organization(public_id=new_id("org"), name=name, created_on=clock.now())
+                db.session.add(row)
+                db.session.flush()
+                found = row.id
+            return found
+
+    def person(self, username: str, role: Role = Role.VIEWER, *, organization: str = "Laboratory") -> Person:
+        """A user with an open login for JSON and one for the browser. Everybody's password is PASSWORD."""
+        with self.arrival():
+            user = User(
+                public_id=new_id("usr"),
+                organization_id=self.organization(organization),
+                email=f"{username}@lab.example",
+                username=username,
+                password_hash=password_hash(),
+                role=role,
+                registered_on=clock.now(),
+            )
+            jwt, session = self._login(user, "jwt"), self._login(user, "browser")
+            db.session.add_all([user, jwt, session])
+            db.session.flush()
+            actor = Actor(user.id, user.public_id, username, user.organization_id, role, "jwt", jwt.public_id)
+            return Person(actor, user.email, accounts.access_token(jwt), session.public_id)
+
+    def _login(self, user: User, via: str) -> Login:
+        now = clock.now()
+        return Login(
+            public_id=new_id("ses"),
+            user=user,
+            via=via,
+            device="test",
+            created_on=now,
+            last_used_at=now,
+            expires_on=now + timedelta(hours=24),
+        )
+
+    def token(self, who: Person, name: str = "Script", expires_at: datetime | None = None) -> tuple[ApiToken, str]:
+        """An API token and its secret."""
+        with self.arrival():
+            return accounts.create_token(who.actor, TokenIn.model_construct(name=name, expires_at=expires_at))
+
+    def event(self, who: Person, **fields: Any) -> Event:
+        """A channel; a sensor from 0 to 100 °C unless told otherwise."""
+        given = {"name": f"Channel {next(_numbers)}", "type": "sensor", "unit": "°C", "min_value": 0, "max_value": 100}
+        with self.arrival():
+            return events.create(who.actor, EventIn.model_validate(given | fields))
+
+    def record(self, who: Person, event: Event, *values: float, at: datetime | None = None) -> Recorded:
+        """Values of one channel, a second apart from `at` on (None: the server's clock)."""
+        start = None if at is None else clock.to_micros(at)
+        batch = [
+            Reading(event.public_id, value, None if start is None else start + index * 1_000_000)
+            for index, value in enumerate(values)
+        ]
+        with self.arrival():
+            return datapoints.record(who.actor, batch)
+
+    def samples(self, event: Event, samples: Iterable[tuple[int, float]]) -> None:
+        """Many datapoints (microseconds since 1970, value) at once, past the operation."""
+        rows = [{"event_id": event.id, "ts": ts, "value": value} for ts, value in samples]
+        if not rows:
+            return
+        last = max(rows, key=lambda row: row["ts"])
+        with self.arrival():
+            db.session.execute(insert(datapoint_table), rows)
+            db.session.execute(insert(latest_datapoints), [last])
+
+    def experiment(
+        self, who: Person, name: str | None = None, scope: Sequence[Event] | None = None, **times: datetime | None
+    ) -> Experiment:
+        """A running experiment; `started` and `stopped` move its ends."""
+        public_ids = None if scope is None else [event.public_id for event in scope]
+        with self.arrival():
+            made = experiments.start(
+                who.actor, ExperimentIn(name=name or f"Run {next(_numbers)}", event_public_ids=public_ids)
+            )
+            if times.get("started"):
+                made.span.started_us = clock.to_micros(times["started"])  # type: ignore[arg-type]
+            if times.get("stopped"):
+                made.span.stopped_us = clock.to_micros(times["stopped"])  # type: ignore[arg-type]
+            return made
+
+    def stop(self, who: Person, experiment: Experiment) -> None:
+        """End an experiment now."""
+        with self.arrival():
+            experiments.stop(who.actor, experiment.public_id)
+
+    def log(self, who: Person, content: str = "Something happened.", **fields: Any) -> LogEntry:
+        """An entry of the log book."""
+        with self.arrival():
+            return logs.write(who.actor, LogIn.model_validate({"content": content, **fields}))
+
+    def instance(self, who: Person, **fields: Any) -> PluginInstance:
+        """A plugin instance; of a driver that is not installed, hence without channels, unless told otherwise."""
+        given = {"plugin_id": "none", "instance_name": f"Instance {next(_numbers)}"}
+        with self.arrival():
+            return plugins.create(who.actor, InstanceIn.model_validate(given | fields))
+
+    def mapping(
+        self, who: Person, instance: PluginInstance, event: Event | None = None, **fields: Any
+    ) -> ChannelMapping:
+        """A channel of an instance, linked to `event`."""
+        number = next(_numbers)
+        given = {
+            "channel_id": f"channel_{number}",
+            "channel_name": f"Channel {number}",
+            "direction": "input",
+            "unit": "°C",
+            "event_public_id": event.public_id if event else None,
+        }
+        with self.arrival():
+            return plugins.add_mapping(who.actor, instance.public_id, MappingIn.model_validate(given | fields))
+
+
+class Statements(list[str]):
+    """The SQL statements that ran while it was open, without those that only begin and end transactions."""
+
+
+@contextmanager
+def statements() -> Iterator[Statements]:
+    """Collect the SQL statements that run inside the block, whoever runs them."""
+    seen = Statements()
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.upper().startswith(("BEGIN", "SAVEPOINT", "RELEASE", "ROLLBACK", "PRAGMA")):
+            seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
