@@ -8,6 +8,7 @@ import pytest
 
 from tests.agent.counterpart import Counterpart
 from tests.agent.rig import free_port, wait_until
+from webmacs.agent.buffer import Buffer, Sample
 from webmacs.agent.main import run
 from webmacs.settings import Settings
 
@@ -81,6 +82,18 @@ def test_killing_the_agent_while_the_server_is_away_keeps_what_waits(server, dev
     server.up()
     wait_until(lambda: set(known) <= set(server.values("evt_count")), "what waited on disk arrives")
     assert server.doubled("evt_count") == []
+
+
+def test_after_a_restart_no_time_is_given_out_twice_when_the_clock_was_set_back(server, device, agent):
+    probe(server, device)
+    newest = time.time_ns() // 1000 + 8_000_000
+    buffer = Buffer(agent.data / "agent" / "buffer.db", 1000)
+    buffer.add([Sample("evt_count", newest, 7.0)])
+    buffer.settle(buffer.oldest(1))
+    buffer.close()
+    agent.start()
+    wait_until(arrived(server, 3), "samples arrive")
+    assert all(at > newest for _, at in server.points)
 
 
 def test_the_agent_waits_for_a_server_that_is_not_up_yet(server, device, agent):

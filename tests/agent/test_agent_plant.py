@@ -144,6 +144,18 @@ def test_a_lost_device_is_reported_and_found_again_with_safe_outputs(server, pla
     assert 70 not in device.values("heater")
 
 
+def test_a_device_that_can_only_be_written_is_made_safe_and_the_server_shows_it(server, plant, agent):
+    device = plant("plg_1", links={"heater": "evt_heater"})
+    agent.start()
+    wait_until(lambda: server.values("evt_heater") == [0], "the safe value is shown")
+    server.command("evt_heater", 60)
+    wait_until(lambda: 60 in device.values("heater"), "the set-point is written")
+    device.fault("mute")
+    wait_until(lambda: server.values("evt_heater") == [0, 60, 0], "the server shows that it is safe")
+    assert device.values("heater")[-1] == 0
+    wait_until(lambda: server.status("plg_1")[0] == "error", "the loss is reported")
+
+
 def test_an_output_that_fails_is_reported_and_tried_again(server, plant, agent):
     device = plant("plg_1", links={"heater": "evt_heater"})
     agent.start()

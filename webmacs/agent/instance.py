@@ -1,7 +1,6 @@
 """One plugin instance: connects its device, polls it at its own pace, and connects again when it is lost."""
 
 import asyncio
-import contextlib
 import math
 
 import structlog
@@ -17,8 +16,7 @@ log = structlog.get_logger(__name__)
 
 # Together with the last messages to the server these stay below the 10 seconds that a supervisor waits before it kills.
 CANCEL_SECONDS = 1.5
-SAFE_SECONDS = 2.5
-CLOSE_SECONDS = 2.0
+CLOSE_SECONDS = 6.0
 
 
 class Instance:
@@ -89,7 +87,7 @@ class Instance:
             ]
 
     async def stop(self) -> None:
-        """Stop polling, write and report the safe values, close the device; takes a few seconds at most."""
+        """Stop polling and close the device, by which it gets its safe values; takes a few seconds at most."""
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -98,11 +96,6 @@ class Instance:
         self._tasks = []
         if self._device is None or self.outputs is None:
             return
-        if self._online:
-            self.outputs.to_safe()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(SAFE_SECONDS):
-                    await self.outputs.write_safe()
         self.outputs.refuse()
         await self._device.disconnect(CLOSE_SECONDS)
         await self.outputs.lost()

@@ -129,7 +129,7 @@ class Outputs:
         while True:
             self._wake.clear()
             if self._connected:
-                await self.write_safe()
+                await self._write_safe()
                 for channel, setpoint in list(self._pending.items()):
                     await self._write_setpoint(channel, setpoint)
             again = RETRY_SECONDS if self._unsafe or self._pending else None
@@ -139,7 +139,7 @@ class Outputs:
             except TimeoutError:
                 continue
 
-    async def write_safe(self) -> None:
+    async def _write_safe(self) -> None:
         """Write the safe values that are still to be written, once each, and report those that the device took."""
         if not self._unsafe:
             return

@@ -1,7 +1,7 @@
 """Real plugins whose device is a folder of files, so that a test can look into it from another process.
 
 `given` lists every value that was read, `written` every value that was written. A file `broken` lets every call fail,
-`stuck` lets reading hang, `jammed` lets writing fail.
+`mute` every call but writing, `stuck` lets reading hang, `jammed` lets writing fail.
 """
 
 import asyncio
@@ -43,19 +43,19 @@ class Probe(DevicePlugin):
     def _fault(self, name):
         return (self.config.folder / name).exists()
 
-    def _fail_if_broken(self):
-        if self._fault("broken"):
+    def _fail_if_broken(self, *others):
+        if any(self._fault(name) for name in ("broken", *others)):
             raise ConnectionError("the device is broken")
 
     async def _do_connect(self):
-        self._fail_if_broken()
+        self._fail_if_broken("mute")
         self.config.folder.mkdir(exist_ok=True, parents=True)
 
     async def _do_disconnect(self):
         pass
 
     async def _do_read(self, channel_id):
-        self._fail_if_broken()
+        self._fail_if_broken("mute")
         if self._fault("stuck"):
             await asyncio.sleep(3600)
         if channel_id == "level":
