@@ -15,7 +15,6 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
-from flask_migrate import upgrade
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
@@ -26,6 +25,8 @@ if str(ROOT) not in sys.path:  # so that `tests.make` is found however pytest wa
 from tests import servers  # noqa: E402 - found by the lines above
 from tests.make import Api, Lab, Person  # noqa: E402
 from tests.page import Browser  # noqa: E402
+from webmacs.core import migrations  # noqa: E402
+from webmacs.core import migrations  # noqa: E402
 from webmacs.core.db import db  # noqa: E402
 from webmacs.core.identity import Role  # noqa: E402
 from webmacs.factory import create_app  # noqa: E402
@@ -87,9 +88,10 @@ class OnSqlite(Installation):
         with closing(
             sqlite3.connect(make_url(self.url).database or "", isolation_level=None, timeout=10)
         ) as connection:
-            filled = [t for t in self.tables if connection.execute(f'SELECT 1 FROM "{t}" LIMIT 1').fetchone()]
+            asks = ((table, f'SELECT 1 FROM "{table}" LIMIT 1') for table in self.tables)  # noqa: S608 - our own names
+            filled = [table for table, ask in asks if connection.execute(ask).fetchone()]
             if filled:
-                statements = "".join(f'DELETE FROM "{table}";' for table in filled)
+                statements = "".join(f'DELETE FROM "{table}";' for table in filled)  # noqa: S608 - our own names
                 connection.executescript(f"PRAGMA synchronous=OFF; BEGIN IMMEDIATE; {statements} COMMIT;")
 
 
@@ -106,7 +108,8 @@ class OnPostgresql(Installation):
         asks = ",".join(f"CASE WHEN EXISTS (SELECT FROM \"{t}\") THEN '{t}' END" for t in self.tables)
         row = self._connection.execute(f"SELECT array_remove(ARRAY[{asks}], NULL)").fetchone()
         if row and row[0]:
-            self._connection.execute(";".join(f'DELETE FROM "{table}"' for table in row[0]))
+            statements = (f'DELETE FROM "{table}"' for table in row[0])  # noqa: S608 - our own names
+            self._connection.execute(";".join(statements))
 
     def shut(self) -> None:
         super().shut()
@@ -174,8 +177,8 @@ class Site:
 
     def _migrate(self, url: str) -> None:
         app = create_app(self.settings(url))
+        migrations.upgrade(app)
         with app.app_context():
-            upgrade(revision="head")
             db.engine.dispose()
 
     def installation(self, database: str) -> Installation:

@@ -79,22 +79,22 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
     def prepare() -> None:
         """Migrate, and make what a first start needs; the last line printed is JSON for the supervisor."""
         settings = _settings()
-        with create_app(settings).app_context():
-            click.echo(json.dumps({"claim_code": _prepare(settings)}))
+        click.echo(json.dumps({"claim_code": _prepare(create_app(settings), settings)}))
 
     webmacs.add_command(_database(create_app))
     webmacs.add_command(_users(create_app))
     return webmacs
 
 
-def _prepare(settings: Settings) -> str | None:
-    from webmacs.core.db import transaction  # only here: importing the command must stay light for the supervisor
+def _prepare(app: "Flask", settings: Settings) -> str | None:
+    from webmacs.core import migrations  # only here: importing the command must stay light for the supervisor
+    from webmacs.core.db import transaction
     from webmacs.features.system import operations
 
-    _upgrade("head")
+    migrations.upgrade(app)
     path = settings.data_dir / "agent.token"
     present = path.read_text(encoding="utf-8").strip() if path.exists() else None
-    with transaction():
+    with app.app_context(), transaction():
         prepared = operations.prepare(_first_admin(settings), present, demo=settings.demo)
     if prepared.agent_token != present:
         write_private(path, prepared.agent_token)
@@ -117,12 +117,6 @@ def _first_admin(settings: Settings) -> Any:
         raise click.ClickException(f"INITIAL_ADMIN_{str(first['loc'][0]).upper()}: {first['msg']}") from None
 
 
-def _upgrade(revision: str) -> None:
-    from flask_migrate import upgrade  # only here: see _prepare
-
-    upgrade(revision=revision)
-
-
 def _database(create_app: Callable[[Settings], "Flask"]) -> click.Group:
     @click.group()
     def db() -> None:
@@ -132,18 +126,18 @@ def _database(create_app: Callable[[Settings], "Flask"]) -> click.Group:
     @click.argument("revision", default="head")
     def upgrade_database(revision: str) -> None:
         """Bring the database to a REVISION (default: the newest)."""
-        with create_app(_settings()).app_context():
-            _upgrade(revision)
+        from webmacs.core import migrations  # only here: see _prepare
+
+        migrations.upgrade(create_app(_settings()), revision)
         click.echo("The database is up to date.")
 
     @db.command("downgrade")
     @click.argument("revision")
     def downgrade_database(revision: str) -> None:
         """Take the database back to a REVISION. What only newer ones hold is lost: back up first."""
-        from flask_migrate import downgrade  # only here: see _prepare
+        from webmacs.core import migrations  # only here: see _prepare
 
-        with create_app(_settings()).app_context():
-            downgrade(revision=revision)
+        migrations.downgrade(create_app(_settings()), revision)
 
     return db
 

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from flask import Flask
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from redis import Redis
 
 from webmacs import wiring
@@ -140,7 +139,6 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _extend(app: Flask, settings: Settings) -> None:
     db.init_app(app)
-    Migrate(app, db, directory=str(ROOT / "migrations"), render_as_batch=True)
     csrf.init_app(app)
     htmx.init_app(app)
     manager = LoginManager(app)

@@ -148,7 +148,6 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",  # a 2xx survives the plug being pulled, not only a killed process
         "foreign_keys=ON",
         "busy_timeout=10000",
-        "mmap_size=268435456",
         "journal_size_limit=67108864",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -165,5 +164,5 @@ def _begin_sqlite(connection: Any) -> None:
 def engine_options(url: str) -> dict[str, Any]:
     """How connections are kept for this kind of database."""
     if url.startswith("sqlite"):
-        return {"connect_args": {"check_same_thread": False}}
+        return {"pool_size": 20, "connect_args": {"check_same_thread": False}}
     return {"pool_size": 20, "max_overflow": 10, "pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}

@@ -8,8 +8,9 @@ from typing import Any
 from flask import Flask, current_app
 from redis import Redis
 from rq import Queue, Worker
-from rq.exceptions import NoSuchJobError
 from rq.job import Job
+
+from webmacs.core import clock
 
 QUEUE = "webmacs"
 
@@ -61,18 +62,14 @@ def run_periodic(name: str) -> None:
     try:
         job.run()
     finally:
-        queue(app).enqueue_in(job.every, run_periodic, name, job_id=_job_id(job), result_ttl=0)
+        _schedule(app, job)
 
 
 def _schedule(app: Flask, job: Periodic) -> None:
-    """One entry for each job, whatever number of workers starts."""
-    try:
-        known = Job.fetch(_job_id(job), connection=redis_of(app)).get_status() in ("scheduled", "queued", "started")
-    except NoSuchJobError:
-        known = False
-    if not known:
-        queue(app).enqueue_in(timedelta(seconds=1), run_periodic, job.name, job_id=_job_id(job), result_ttl=0)
-
-
-def _job_id(job: Periodic) -> str:
-    return f"periodic-{job.name}"
+    """Ask for the job's next turn. The turn is part of the entry's id: however many workers ask, it runs once."""
+    seconds = job.every.total_seconds()
+    turn = int(clock.now().timestamp() // seconds) + 1
+    entry = f"periodic-{job.name}-{turn}"
+    if not Job.exists(entry, connection=redis_of(app)):
+        when = clock.EPOCH + timedelta(seconds=turn * seconds)
+        queue(app).enqueue_at(when, run_periodic, job.name, job_id=entry, result_ttl=3600)
