@@ -20,14 +20,49 @@ function axis(own, ink, line, grid) {
   };
 }
 
+const HEIGHT = 400;
+const SERIES = 5;
+const DASHES = { dash: "8 5", dot: "2 4", dashdot: "8 4 2 4", longdash: "12 5", longdashdot: "12 4 2 4" };
+
+/** The legend as buttons that show and hide a line: it wraps with the page, and the keyboard reaches it. */
+function legend(Plotly, paper, traces) {
+  const list = document.createElement("div");
+  list.className = "figure__legend";
+  list.setAttribute("role", "group");
+  list.setAttribute("aria-label", "Lines shown");
+  traces.forEach((trace, i) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.setAttribute("aria-pressed", "true");
+    const key = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    key.setAttribute("class", "chart__key");
+    key.setAttribute("viewBox", "0 0 28 12");
+    key.setAttribute("aria-hidden", "true");
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    line.setAttribute("d", "M1 6H27");
+    line.setAttribute("stroke-dasharray", DASHES[trace.line?.dash] ?? "");
+    line.style.stroke = trace.line?.color ?? `var(--series-${(i % SERIES) + 1})`; // by script, which the content policy allows
+    key.append(line);
+    button.append(key, trace.name ?? `Line ${i + 1}`);
+    button.addEventListener("click", () => {
+      const shown = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(shown));
+      Plotly.restyle(paper, { visible: shown }, [i]);
+    });
+    list.append(button);
+  });
+  return list;
+}
+
 function themed(layout) {
   const [ink, quiet, line, grid] = ["--ink", "--ink-quiet", "--line", "--chart-grid"].map(color);
   const axes = Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name));
   return {
-    margin: { l: 56, r: 16, t: layout.title ? 48 : 16, b: 44 },
     hovermode: "x unified",
-    legend: { orientation: "h", y: -0.2 },
+    height: HEIGHT,
     ...layout,
+    margin: { l: 56, r: 16, t: layout.title ? 48 : 16, b: 48, ...layout.margin },
+    showlegend: false,
     autosize: true,
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
@@ -72,6 +107,7 @@ async function show(holder) {
     }
     const paper = document.createElement("div");
     stage(holder).replaceChildren(paper);
+    if (figure.data.length > 1) paper.after(legend(Plotly, paper, figure.data));
     await Plotly.newPlot(paper, figure.data, themed(figure.layout ?? {}), CONFIG);
     document.addEventListener("webmacs:theme", () => {
       if (paper.isConnected) Plotly.react(paper, figure.data, themed(figure.layout ?? {}), CONFIG);

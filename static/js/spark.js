@@ -5,6 +5,7 @@ import { serverNow } from "./clock.js";
 import { recent } from "./history.js";
 
 const MINUTES = 15;
+const LEAST_SECONDS = 60;
 const WIDTH = 120;
 const HEIGHT = 32;
 const MARGIN = 2;
@@ -19,7 +20,8 @@ function draw(svg) {
     return;
   }
   const end = serverNow() / 1000;
-  const start = end - MINUTES * 60;
+  // A line that has just begun uses the whole width at once; it is a shape, not a scale.
+  const start = Math.max(end - MINUTES * 60, Math.min(line.times[0], end - LEAST_SECONDS));
   const low = Math.min(...line.values);
   const high = Math.max(...line.values);
   const flat = high - low < 1e-12;
