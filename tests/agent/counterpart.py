@@ -38,6 +38,7 @@ class Counterpart:
         self.batches = []
         self.faults = []
         self.page_size = 100
+        self.slipping = False
         self.lock = threading.RLock()
         self._server = None
         self._app = self._make_app()
@@ -138,7 +139,7 @@ class Counterpart:
         page, size = int(request.args["page"]), min(int(request.args["page_size"]), self.page_size)
         with self.lock:
             rows = list(self.instances.values())
-            shown = rows[(page - 1) * size : page * size]
+            shown = [] if self.slipping else rows[(page - 1) * size : page * size]
             return {"page": page, "page_size": size, "total": len(rows), "data": shown}
 
     def _take_status(self, public_id):

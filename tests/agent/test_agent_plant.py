@@ -57,6 +57,17 @@ def test_all_pages_of_the_list_are_read(server, plant, agent):
     assert agent.process.poll() is None
 
 
+def test_an_incomplete_list_stops_nothing(server, plant, agent):
+    device = plant("plg_1")
+    agent.start()
+    wait_until(device.given, "the device is read")
+    server.slipping = True
+    asked, before = server.calls("/plugins"), len(device.given())
+    wait_until(lambda: server.calls("/plugins") > asked + 2, "the list is read again")
+    wait_until(lambda: len(device.given()) > before + 2, "the device is still read")
+    assert "instance stopped" not in agent.said()
+
+
 def test_a_changed_configuration_is_applied_and_a_new_name_or_link_needs_no_restart(server, plant, agent, tmp_path):
     device = plant("plg_1")
     agent.start()

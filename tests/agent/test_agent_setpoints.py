@@ -88,3 +88,4 @@ def test_without_the_server_outputs_become_safe_in_time_and_need_a_fresh_setpoin
     rig.command("evt_heater", 67)
     wait_until(lambda: device.values("heater")[-1] == 67, "a fresh set-point is followed")
     assert 66 not in device.values("heater")
+    assert sum("No contact" in content for _, content in rig.logs) == 1
