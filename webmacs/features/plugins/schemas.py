@@ -41,7 +41,7 @@ def _canonical(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False)
 
 
-ConfigJson = Annotated[Text | None, BeforeValidator(_canonical), Field(max_length=65536)]
+ConfigJson = Annotated[Annotated[Text, Field(max_length=65536)] | None, BeforeValidator(_canonical)]
 ShortText = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Unit = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
 EventLink = Annotated[Reference | None, BlankIsNone]
