@@ -26,7 +26,6 @@ from tests import servers  # noqa: E402 - found by the lines above
 from tests.make import Api, Lab, Person  # noqa: E402
 from tests.page import Browser  # noqa: E402
 from webmacs.core import migrations  # noqa: E402
-from webmacs.core import migrations  # noqa: E402
 from webmacs.core.db import db  # noqa: E402
 from webmacs.core.identity import Role  # noqa: E402
 from webmacs.factory import create_app  # noqa: E402

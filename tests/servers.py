@@ -31,8 +31,8 @@ UNSAFE = (
 def postgresql(run: str) -> Iterator[str]:
     """The URL of a PostgreSQL server where databases can be made.
 
-    It is the one of WEBMACS_TEST_DATABASE_URL, else one that all processes of the test run `run` share: the first starts it,
-    the last stops it and removes its files.
+    It is the one of WEBMACS_TEST_DATABASE_URL, else one that all processes of the test run `run` share: the first
+    starts it, the last stops it and removes its files.
     """
     given = os.environ.get("WEBMACS_TEST_DATABASE_URL")
     if given:

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from flask import Flask
 
@@ -121,32 +120,3 @@ def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
 def lab_of(who: Person) -> str:
     """The name of the organization of one of the cast."""
     return "Elsewhere" if who.username == "eve" else "Laboratory"
-
-
-def sample_body(schema: Mapping[str, Any], components: Mapping[str, Any]) -> Any:
-    """The smallest value that fits a JSON schema of our own document."""
-    if "$ref" in schema:
-        return sample_body(components[schema["$ref"].rpartition("/")[2]], components)
-    if "default" in schema:
-        return schema["default"]
-    if "enum" in schema:
-        return schema["enum"][0]
-    if "anyOf" in schema:
-        return sample_body(schema["anyOf"][0], components)
-    kind = schema.get("type")
-    if kind == "object":
-        properties = schema.get("properties", {})
-        return {name: sample_body(properties[name], components) for name in schema.get("required", [])}
-    if kind == "array":
-        return [sample_body(schema["items"], components)] * max(1, schema.get("minItems", 0))
-    if kind == "string":
-        return _sample_text(schema)
-    return {"integer": schema.get("minimum", 1), "number": 1.5, "boolean": True}[str(kind)]
-
-
-def _sample_text(schema: Mapping[str, Any]) -> str:
-    if "@" in schema.get("pattern", ""):
-        return "someone@lab.example"
-    if schema.get("format") == "date-time":
-        return "2030-01-01T00:00:00Z"
-    return "sample".ljust(schema.get("minLength", 0), "x")
