@@ -10,9 +10,25 @@ import { Stream } from "./stream.js";
 const pending = new Map();
 const newest = new Map();
 let frame = 0;
+let index = null; // "attribute event" -> elements; built once per change of the markup, not per value
+
+const ATTRIBUTES = ["value", "bar", "time", "card", "switch", "slider"].map((name) => `data-live-${name}`);
+
+function indexed() {
+  const found = new Map();
+  for (const attribute of ATTRIBUTES) {
+    for (const element of document.querySelectorAll(`[${attribute}]`)) {
+      const key = `${attribute} ${element.getAttribute(attribute)}`;
+      if (found.has(key)) found.get(key).push(element);
+      else found.set(key, [element]);
+    }
+  }
+  return found;
+}
 
 function each(attribute, event, act) {
-  for (const element of document.querySelectorAll(`[${attribute}="${CSS.escape(event)}"]`)) act(element);
+  index ??= indexed();
+  index.get(`${attribute} ${event}`)?.forEach(act);
 }
 
 function setText(element, text) {
@@ -95,6 +111,7 @@ function lock(box, offline) {
 
 /** Give the newest known values to markup that has just arrived. */
 export function wire(scope) {
+  index = null;
   for (const item of newest.values()) {
     if (scope.querySelector(`[data-live-card="${CSS.escape(item.event)}"]`)) write(item);
   }

@@ -9,7 +9,7 @@ const QUIET = 3000; // the stream said nothing for so long: ask once
 const OFFLINE = 4500;
 const POLL = 2000;
 const FAILURES_BEFORE_POLLING = 3;
-const LONGEST_PAUSE = 30000;
+const LONGEST_PAUSE = 15000;
 
 export class Stream {
   /**
@@ -112,8 +112,10 @@ export class Stream {
       }
       if (!answer.ok) throw new Error(String(answer.status));
       const { values } = await answer.json();
+      const returned = this.mode === "offline" && !this.open;
       this.contact = performance.now();
       this.options.onValues(values);
+      if (returned) this.#reconnectSoon(200); // a restarted server need not wait for the next attempt
     } catch {
       // No answer: the silence grows, and the mode follows from it.
     } finally {
