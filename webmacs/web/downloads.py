@@ -1,19 +1,42 @@
-"""Files for the user: streamed, stopped when nobody reads any more, under a name that every browser understands."""
+"""Files for the user: streamed at the reader's pace, so many at a time, under a name that every browser understands."""
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response
 
-GONE = "webmacs.gone"  # an event in the connection's scope, set when the reader has left
+from webmacs.core.errors import TooMany
+
+AT_ONCE = 8  # every one holds a connection to the database for as long as its reader takes
+_places = threading.BoundedSemaphore(AT_ONCE)
+
+
+class _Pieces:
+    """Encoded chunks in a place of their own. The server closes it, read to the end or not."""
+
+    def __init__(self, chunks: Iterable[str]) -> None:
+        if not _places.acquire(blocking=False):
+            raise TooMany("Too many downloads run at the same time; try again in a moment.", retry_after=5)
+        self._chunks = iter(chunks)
+        self._is_open = True
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (chunk.encode() for chunk in self._chunks)
+
+    def close(self) -> None:
+        """Stop the work and give up the place."""
+        if self._is_open:
+            self._is_open = False
+            _places.release()
+            getattr(self._chunks, "close", lambda: None)()
 
 
 def download(chunks: Iterable[str], filename: str, mimetype: str) -> Response:
-    """Stream text as a file."""
-    scope = request.environ.get("asgi.scope", {})
-    response = Response(_while_read(chunks, scope.get(GONE)), mimetype=mimetype)
+    """Stream text as a file; `chunks` is closed when the reader has left. Raises `TooMany`."""
+    response = Response(_Pieces(chunks), mimetype=mimetype)
     response.headers["Content-Disposition"] = disposition(filename)
     response.headers["X-Accel-Buffering"] = "no"
     return response
@@ -26,11 +49,3 @@ def disposition(filename: str) -> str:
     plain = re.sub(r'["\\;%]', "_", plain)
     exact = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
     return f'attachment; filename="{plain}"{exact}'
-
-
-def _while_read(chunks: Iterable[str], gone: object) -> Iterator[bytes]:
-    is_gone = getattr(gone, "is_set", lambda: False)
-    for chunk in chunks:
-        if is_gone():
-            return
-        yield chunk.encode()
