@@ -62,6 +62,10 @@ class Device:
             raise DeviceError(report.current_error or "the device is lost")
         return {channel: number for channel, value in raw.items() if (number := _number(value)) is not None}
 
+    async def read_output(self, channel: str) -> float | None:
+        """Where an output stands now; None when the plugin cannot tell."""
+        return _number(await self._call("reading", lambda: self._plugin.read(channel), self._limit))
+
     async def write(self, channel: str, value: float) -> float:
         """Write an output; returns the value that was really set, after the limits of the channel."""
         applied = await self._call("writing", lambda: self._plugin.write(channel, value), self._limit)

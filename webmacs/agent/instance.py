@@ -119,7 +119,10 @@ class Instance:
                 await device.connect()
                 self._log.info("device connected", demo=device.demo)
                 self._problem, self._online = None, True
-                outputs.connected()
+                if device.demo:
+                    await outputs.adopt()
+                else:
+                    outputs.connected()
                 await self._poll(device, outputs)
             except DeviceError as failed:
                 if self._problem is None:

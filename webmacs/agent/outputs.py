@@ -78,6 +78,16 @@ class Outputs:
         self._connected = True
         self.to_safe()
 
+    async def adopt(self) -> None:
+        """The device is simulated, nothing can come to harm: its outputs stay as they are and are reported so."""
+        self._connected = True
+        self._arm(list(self._events))
+        for channel in self._channels:
+            value = await self._device.read_output(channel)
+            if value is not None:
+                self._written[channel] = value
+        await self.report(list(self._written))
+
     def refuse(self) -> None:
         """The device is lost, or being closed: nothing waits for it, and no set-point passes."""
         self._refuse_all()

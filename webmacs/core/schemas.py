@@ -13,7 +13,10 @@ def _no_nul(text: str) -> str:
 
 
 def _aware(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
 
 
 def _blank_is_none(value: Any) -> Any:
@@ -23,6 +26,7 @@ def _blank_is_none(value: Any) -> Any:
 Text = Annotated[str, AfterValidator(_no_nul)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_no_nul)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_no_nul)]
+Search = Annotated[str, StringConstraints(max_length=100), AfterValidator(_no_nul)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BlankIsNone = BeforeValidator(_blank_is_none)

@@ -3,8 +3,21 @@
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, jsonify, make_response, redirect, render_template, request, url_for
+from flask import (
+    Flask,
+    Response,
+    abort,
+    current_app,
+    g,
+    jsonify,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -58,9 +71,8 @@ def _page(status: int, sentence: str) -> Response:
     known = HTTPStatus(status)
     context = {"status": status, "title": known.phrase, "sentence": sentence, "request_id": g.get("request_id")}
     fragment = bool(htmx) and not htmx.boosted
-    response = make_response(
-        render_template("errors/_fragment.html" if fragment else "errors/error.html", **context), status
-    )
+    own: list[Any] = ["errors/_fragment.html"] if fragment else [f"errors/{status}.html", "errors/error.html"]
+    response = make_response(render_template(own, **context), status)
     response.headers.add("Vary", "HX-Request")
     return response
 
@@ -72,11 +84,17 @@ def install(app: Flask, table: dict[type[Refusal], int]) -> None:
         status = next(code for kind, code in table.items() if isinstance(refusal, kind))
         return _refused(refusal, status)
 
+    app.before_request(_refuse_nul)
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(IntegrityError, _constraint)
     app.register_error_handler(OperationalError, _database)
     app.register_error_handler(Exception, _unexpected)
+
+
+def _refuse_nul() -> None:
+    if "\x00" in request.path:  # names nothing, and PostgreSQL cannot even look for it
+        abort(404)
 
 
 def _refused(refusal: Refusal, status: int) -> Response:
@@ -100,8 +118,9 @@ def _http(error: HTTPException) -> Response:
         return error.get_response()  # type: ignore[return-value]
     if status == 404 and request.path.endswith("/") and _exists_without_slash():
         # relative on purpose: behind a TLS proxy an absolute address would name the wrong scheme
-        query = f"?{request.query_string.decode()}" if request.query_string else ""
-        return make_response("", 307, {"Location": request.path.rstrip("/") + query})
+        query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
+        # quoted and with one slash in front: a decoded line break would end the header, two slashes begin a host
+        return make_response("", 307, {"Location": "/" + quote(request.path.strip("/")) + query})
     if asked_for_json():
         detail = "The CSRF token is missing or invalid." if isinstance(error, CSRFError) else HTTPStatus(status).phrase
     else:

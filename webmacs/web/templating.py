@@ -41,7 +41,8 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def keep_assets(response: Any) -> Any:
-        if request.endpoint == "static" and response.status_code == 200 and "v" in request.args:
+        named = "v" in request.args or request.path.startswith(f"{app.static_url_path}/vendor/")  # its version or hash
+        if request.endpoint == "static" and response.status_code == 200 and named:
             response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
         return response
 
@@ -67,6 +68,8 @@ def number(value: float | None, decimals: int | None = None) -> str:
     """A value for people: up to four significant decimals, no exponent in the usual range, — for none."""
     if value is None:
         return "—"
+    if value < 0:
+        return "−" + number(-value, decimals)
     if decimals is not None:
         return f"{value:.{decimals}f}"
     if value == 0 or 1e-4 <= abs(value) < 1e7:

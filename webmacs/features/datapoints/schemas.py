@@ -1,6 +1,5 @@
 """What comes in and goes out about datapoints."""
 
-import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from webmacs.core import clock
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import Finite, Moment, Reference, Schema, Written
+from webmacs.core.schemas import Finite, Moment, Reference, Schema, Text, Written
 
 MAX_BATCH = 500
 FIRST, LAST = 0, clock.to_micros(datetime(2200, 1, 1, tzinfo=UTC))
@@ -22,8 +21,8 @@ def _stamp(value: Any) -> int:
         )
     if isinstance(value, str):
         micros = _from_text(value)
-    elif not math.isfinite(value):
-        raise ValueError("must be a finite number")
+    elif not -1e18 < value < 1e18:  # NaN, infinity, and integers of a thousand digits
+        raise ValueError("must lie between 1970 and 2200")
     else:
         micros = round(value * (1_000 if abs(value) > 1e11 else 1_000_000))
     if not FIRST <= micros < LAST:
@@ -107,7 +106,7 @@ class DatapointFilter(PageQuery):
     experiment_public_id: Reference | None = Field(None, description="Only what belongs to this experiment")
     start: Moment | None = Field(None, description="Not before this moment")
     stop: Moment | None = Field(None, description="Not after this moment")
-    cursor: Annotated[str, Field(max_length=200)] | None = Field(
+    cursor: Annotated[Text, Field(max_length=200)] | None = Field(
         None,
         description="Cursor: only datapoints after this one in the list's order (its public_id); page is then ignored",
     )

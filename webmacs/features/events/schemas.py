@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import Field, model_validator
 
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import Finite, Name, Patch, Schema
+from webmacs.core.schemas import Finite, Name, Patch, Schema, Search
 
 
 class EventType(StrEnum):
@@ -26,7 +26,7 @@ class EventFilter(PageQuery):
     """Which channels."""
 
     type: EventType | None = Field(None, description="Only channels of this type")
-    q: str | None = Field(None, max_length=100, description="Only channels whose name contains this text")
+    q: Search | None = Field(None, description="Only channels whose name contains this text")
 
 
 class EventIn(Schema):

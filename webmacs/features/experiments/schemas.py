@@ -6,14 +6,14 @@ from typing import Literal
 from pydantic import Field
 
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import Name, Patch, Reference, Schema
+from webmacs.core.schemas import Name, Patch, Reference, Schema, Search
 
 
 class ExperimentFilter(PageQuery):
     """Which experiments."""
 
     state: Literal["running", "stopped"] | None = Field(None, description="Only running or only stopped ones")
-    q: str | None = Field(None, max_length=100, description="Only experiments whose name contains this text")
+    q: Search | None = Field(None, description="Only experiments whose name contains this text")
 
 
 class ExperimentIn(Schema):

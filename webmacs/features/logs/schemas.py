@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import Patch, Schema, Text
+from webmacs.core.schemas import Patch, Schema, Search, Text
 
 
 class LogType(StrEnum):
@@ -33,7 +33,7 @@ class LogFilter(PageQuery):
 
     logging_type: LogType | None = Field(None, description="Only entries of this type")
     status_type: LogStatus | None = Field(None, description="Only read or only unread entries")
-    q: str | None = Field(None, max_length=100, description="Only entries that contain this text")
+    q: Search | None = Field(None, description="Only entries that contain this text")
 
 
 class LogIn(Schema):

@@ -1,6 +1,7 @@
 """Every change to plugin instances and their channels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sqlalchemy import delete, inspect, update
 
@@ -31,6 +32,7 @@ EVENT_TYPES = {
     Direction.BIDIRECTIONAL: EventType.RANGE,
 }
 DEFAULT_POLL_MS = 1000
+LONGEST_POLL_MS = 86_400_000
 
 
 def create(actor: Actor, new: InstanceIn) -> PluginInstance:
@@ -222,9 +224,14 @@ def _refresh_sources(mappings: Iterable[ChannelMapping]) -> None:
 def _refresh_source(event_id: int) -> None:
     links = queries.links_of(event_id)
     enabled = [link for link in links if link.instance.enabled]
-    intervals = [
-        int(queries.config_of(link.instance).get("poll_interval_ms") or DEFAULT_POLL_MS)
-        for link in enabled
-        if link.direction != Direction.OUTPUT
-    ]
+    intervals = [_poll_ms(queries.config_of(link.instance)) for link in enabled if link.direction != Direction.OUTPUT]
     events.set_source(event_id, is_accepting=not links or bool(enabled), interval_ms=min(intervals, default=None))
+
+
+def _poll_ms(config: Mapping[str, Any]) -> int:
+    """How often an instance sends; a value that no driver has checked (it is not installed here) may be anything."""
+    try:
+        wanted = int(config.get("poll_interval_ms") or DEFAULT_POLL_MS)
+    except (TypeError, ValueError, OverflowError):
+        return DEFAULT_POLL_MS
+    return min(max(1, wanted), LONGEST_POLL_MS)

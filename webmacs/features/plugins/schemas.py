@@ -34,7 +34,7 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, str):
         try:
             value = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise ValueError("must be the text of a JSON object") from None
     if not isinstance(value, dict):
         raise ValueError("must be a JSON object")  # noqa: TRY004 - pydantic shows ValueError only
