@@ -60,6 +60,9 @@ class Server:
             channel["channel_id"]: channel["event_public_id"] for row in rows for channel in row["channel_mappings"]
         }
 
+    def statuses(self):
+        return {row["plugin_id"]: row["status"] for row in self.api.get("plugins").json()["data"]}
+
     def points(self, event):
         body = {"event_public_ids": [event], "minutes": 10, "max_points": 2000}
         found = self.api.post("datapoints/series", json=body).json()[event]
@@ -82,8 +85,7 @@ def test_real_server_and_agent_agree_and_survive_each_others_death(tmp_path):
         wait_until(lambda: len(server.points(bed)) >= 2, "samples arrive")
         wait_until(lambda: len(server.values(heater)) == 1, "where the simulated output stands is shown")
         start = server.values(heater)
-        statuses = {row["plugin_id"]: row["status"] for row in server.api.get("plugins").json()["data"]}
-        assert statuses == {"system": "connected", "simulated": "demo"}
+        wait_until(lambda: server.statuses() == {"system": "connected", "simulated": "demo"}, "the states are reported")
 
         reply = server.api.post("datapoints", json={"event_public_id": heater, "value": 130})
         assert reply.status_code == 201, reply.text
