@@ -54,12 +54,13 @@ def public_id(event_public_id: str, ts: int) -> str:
 def parse_public_id(text: str) -> tuple[str, int] | None:
     """The inverse of `public_id`: (event's public id, microseconds), None when it is none of ours."""
     prefix, _, stamp = text.rpartition("_")
-    if not prefix.startswith("dpt_") or len(stamp) != 14:
-        return None
+    event_public_id = f"evt_{prefix.removeprefix('dpt_')}"
     try:
-        return f"evt_{prefix[4:]}", int(stamp, 16)
+        ts = int(stamp, 16)
     except ValueError:
         return None
+    # one spelling for each: int() also takes capitals, signs and blanks
+    return (event_public_id, ts) if text == public_id(event_public_id, ts) else None
 
 
 # --- history in slices ------------------------------------------------------------------------------------------------
