@@ -310,8 +310,8 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **named: Any) -> None:
         super().__init__(*args, **named)
-        self._in_head = True
-        self._head = 0  # bytes
+        self._in_head, self._heads = True, 0
+        self._head_bytes = 0
         self._sender, self._reader = Timer(self.loop), Timer(self.loop)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -327,18 +327,19 @@ class Protocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless it is too much."""
-        if self._in_head:
-            self._head += len(data)
-            if self._head > LONGEST_HEAD:
-                self._refuse(b"431 Request Header Fields Too Large")
-                return
+        before = self._in_head, self._heads
         super().data_received(data)
-        if self._in_head and self._head:
+        if before != (True, self._heads):
+            return  # the end of a body, or the end of a head, was in it
+        self._head_bytes += len(data)
+        if self._head_bytes > LONGEST_HEAD:
+            self._refuse(b"431 Request Header Fields Too Large")
+        else:
             self._sender.set(SENDER_PATIENCE, self._refuse, b"408 Request Timeout")
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        self._in_head, self._head = False, 0
+        self._in_head, self._heads, self._head_bytes = False, self._heads + 1, 0
         self._sender.clear()
         super().on_headers_complete()
 

@@ -316,8 +316,9 @@ def test_no_spelling_of_a_path_passes_the_guard(webmacs: Running, path: str) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["/static/..%2f..%2fpyproject.toml", "/static/../pyproject.toml", "/static/%2e%2e/app.py", "/static/nothing%2f..%2f..",
-     "/static/%00", "/static/css%00.css", "/channels/%00", "/experiments/..%2f..", "/%00", "/%ff"],
+    ["/static/..%2f..%2fpyproject.toml", "/static/../pyproject.toml", "/static/%2e%2e/app.py",
+     "/static/nothing%2f..%2f..", "/static/%00", "/static/css%00.css", "/channels/%00", "/experiments/..%2f..",
+     "/%00", "/%ff"],
 )  # fmt: skip
 def test_a_strange_path_of_a_page_is_a_readable_404(webmacs: Running, path: str) -> None:
     status, headers, body = ask(webmacs, head("GET", path, token=webmacs.token()))
