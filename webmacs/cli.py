@@ -46,8 +46,10 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
         import uvicorn  # only here: the other commands do without it
 
         settings = _settings()
+        server = create_server(create_app(settings))
         uvicorn.run(
-            create_server(create_app(settings)),
+            server,
+            http=server.protocol,
             host=settings.host,
             port=settings.port,
             log_config=None,
