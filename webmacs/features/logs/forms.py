@@ -10,4 +10,7 @@ class LogForm(SchemaForm):
     """A new entry."""
 
     content = StringField("New entry", render_kw={"required": True, "maxlength": 500})
-    logging_type = SelectField("Type", choices=[(t.value, t.value.capitalize()) for t in reversed(LogType)])
+    # an id of its own: the filter on the same page has a control of this name
+    logging_type = SelectField(
+        "Type", id="entry_type", choices=[(t.value, t.value.capitalize()) for t in reversed(LogType)]
+    )
