@@ -83,6 +83,7 @@ class Api:
             headers.setdefault("Authorization", f"Bearer {self.bearer}")
         if body is not None:
             others["json"] = body
+        others.setdefault("buffered", True)  # read to the end and closed, as a server does
         return self._client.open(path, method=method, headers=headers, **others)
 
     def get(self, path: str, **others: Any) -> TestResponse:

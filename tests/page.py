@@ -30,6 +30,14 @@ class Form:
         return urljoin(self.page.url, str(self.tag["action"]))
 
     @property
+    def is_offered(self) -> bool:
+        """Whether its reader can send it: not all of its controls are switched off."""
+        controls = [
+            c for c in self.tag.select("button, input:not([type=hidden]), select") if not c.has_attr("disabled")
+        ]
+        return any(control.find_parent("fieldset", disabled=True) is None for control in controls)
+
+    @property
     def values(self) -> dict[str, Any]:
         """What a browser would send if nobody changed anything."""
         sent: dict[str, Any] = {}
@@ -127,6 +135,7 @@ class Browser:
     def send(self, method: str, path: str, *, csrf: bool = False, htmx: bool = False, **others: Any) -> TestResponse:
         """Send a request and check nothing; `csrf` adds the token as htmx sends it."""
         headers = dict(others.pop("headers", {}))
+        others.setdefault("buffered", True)  # read to the end and closed, as a server does
         if csrf:
             headers["X-CSRFToken"] = self.csrf
         if htmx:

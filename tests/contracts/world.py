@@ -66,9 +66,10 @@ class Route:
 
     def path(self, named: Mapping[str, str]) -> str:
         """The path, with the ids of `named` (kind → public id) filled in."""
-        return PLACEHOLDER.sub(lambda match: named[self._kind(match[1])], self.rule)
+        return PLACEHOLDER.sub(lambda match: named[self.kind(match[1])], self.rule)
 
-    def _kind(self, parameter: str) -> str:
+    def kind(self, parameter: str) -> str:
+        """What a parameter of the path names."""
         if parameter == "mapping_id":
             return "mapping"
         fitting = [prefix for prefix in KINDS if self.rule.startswith(prefix)]
