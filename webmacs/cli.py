@@ -152,13 +152,20 @@ def _users(create_app: Callable[[Settings], "Flask"]) -> click.Group:
     @users.command("create")
     @click.option("--email", required=True, help="E-mail address to sign in with.")
     @click.option("--username", required=True, help="Name shown to others, 2 to 50 characters.")
-    @click.option("--role", type=click.Choice(["admin", "operator", "viewer"]), default="viewer", show_default=True)
+    @click.option(
+        "--role",
+        type=click.Choice(["admin", "operator", "viewer"]),
+        default="viewer",
+        show_default=True,
+        help="What the user may do.",
+    )
     @click.option(
         "--password",
         envvar="WEBMACS_PASSWORD",
         prompt="Password (8 characters at least)",
         hide_input=True,
         confirmation_prompt=True,
+        show_envvar=True,
         help="Asked for when left out; an argument would be readable in the list of processes.",
     )
     def create_user(email: str, username: str, role: str, password: str) -> None:

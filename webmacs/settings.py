@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 TEST_PREFIX = "WEBMACS_TEST_"
+ELSEWHERE = frozenset({"WEBMACS_PASSWORD"})  # read by `webmacs users create`
 
 
 class SettingsError(Exception):
@@ -148,7 +149,8 @@ class Settings(BaseModel):
         """
         variables = cls.variables()
         for name in environment:
-            if name.startswith("WEBMACS_") and not name.startswith(TEST_PREFIX) and name not in variables.values():
+            ours = name.startswith("WEBMACS_") and not name.startswith(TEST_PREFIX)
+            if ours and name not in ELSEWHERE and name not in variables.values():
                 raise SettingsError(f"unknown setting {name}; the known ones are listed in docs/reference/settings.md")
         values = {field: environment[env] for field, env in variables.items() if environment.get(env, "") != ""}
         try:
