@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, case, func, literal, select
 
 from webmacs.core import clock
 from webmacs.core.db import db
@@ -21,6 +21,7 @@ from webmacs.features.events.models import Event
 
 SLICE_ROWS = 5_000  # rows that one slice aims for
 FIRST_WIDTH = 1_000_000  # microseconds of the first slice
+EXACT_ROWS = 20_000  # up to here uniform sampling counts rows, beyond it steps through time
 
 _t = datapoints.c
 
@@ -293,15 +294,46 @@ def samples(event_id: int, start: int, stop: int, wanted: int, how: str) -> list
     few = [(row.ts, row.value) for row in db.session.execute(window.order_by(_t.ts).limit(wanted + 1))]
     if len(few) <= wanted:
         return few
-    if how == "uniform":
+    if how == "uniform" and not _exceeds(event_id, start, stop, EXACT_ROWS):
         return _strided(event_id, start, stop, wanted)
-    bounds = select(func.min(_t.ts), func.max(_t.ts)).where(_t.event_id == event_id, _t.ts >= start, _t.ts < stop)
-    first, last = db.session.execute(bounds).one()
+    first, last = few[0][0], _last(event_id, start, stop)
+    if how == "uniform":
+        return _sought(event_id, first, last, wanted)
     rows = ((ts, value) for _, ts, value in scan(db.session.connection(), [event_id], first, last + 1))
     if how == "minmax":
         return minmax(rows, first, last, wanted)
     # the extremes of four times as many stretches first: the triangles then cost nothing and lose no peak that matters
     return lttb(minmax(rows, first, last, 4 * wanted), wanted)
+
+
+def _last(event_id: int, start: int, stop: int) -> int:
+    """The time of the last sample of a window that has some."""
+    newest = select(_t.ts).where(_t.event_id == event_id, _t.ts >= start, _t.ts < stop)
+    ts: int = db.session.scalars(newest.order_by(_t.ts.desc()).limit(1)).one()
+    return ts
+
+
+def _exceeds(event_id: int, start: int, stop: int, rows: int) -> bool:
+    """Whether the window holds more rows; reads no more than that many of the index."""
+    some = select(_t.ts).where(_t.event_id == event_id, _t.ts >= start, _t.ts < stop).limit(rows + 1).subquery()
+    return (db.session.scalar(select(func.count()).select_from(some)) or 0) > rows
+
+
+def _sought(event_id: int, first: int, last: int, wanted: int) -> list[Sample]:
+    """The first sample at or after each of `wanted` equal steps of time: one index seek for each of them.
+
+    First and last are always there; a gap yields one sample, so there may be fewer than wanted.
+    """
+    step = (last - first) // (wanted - 1)
+    steps = select(literal(0, BigInteger).label("i")).cte("steps", recursive=True)
+    steps = steps.union_all(select(steps.c.i + 1).where(steps.c.i < wanted - 1))
+    edge = case((steps.c.i == 0, first), else_=last - (wanted - 1 - steps.c.i) * step)
+    d = datapoints.alias()
+    nearest = select(d.c.ts).where(d.c.event_id == event_id, d.c.ts >= edge).order_by(d.c.ts).limit(1)
+    # two statements: joined to the table, SQLite would walk the whole window instead of seeking
+    times = db.session.scalars(select(nearest.scalar_subquery()).select_from(steps)).all()
+    found = select(_t.ts, _t.value).where(_t.event_id == event_id, _t.ts.in_(set(times)))
+    return [(row.ts, row.value) for row in db.session.execute(found.order_by(_t.ts))]
 
 
 def _strided(event_id: int, start: int, stop: int, wanted: int) -> list[Sample]:
