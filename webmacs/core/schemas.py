@@ -23,10 +23,12 @@ def _blank_is_none(value: Any) -> Any:
     return None if value == "" else value
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), AfterValidator(_no_nul)]
-Reference = Annotated[str, StringConstraints(min_length=1, max_length=100), AfterValidator(_no_nul)]
-Search = Annotated[str, StringConstraints(max_length=100), AfterValidator(_no_nul)]
+# the last of a text's rules: put before its limits, it would take their plain words away
+NO_NUL = AfterValidator(_no_nul)
+Text = Annotated[str, NO_NUL]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255), NO_NUL]
+Reference = Annotated[str, StringConstraints(min_length=1, max_length=100), NO_NUL]
+Search = Annotated[str, StringConstraints(max_length=100), NO_NUL]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Moment = Annotated[datetime, AfterValidator(_aware)]
 BlankIsNone = BeforeValidator(_blank_is_none)

@@ -1,26 +1,34 @@
 """What comes in and goes out about users, logins and tokens."""
 
+import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, field_validator
 
 from webmacs.core import clock
 from webmacs.core.identity import Role
-from webmacs.core.schemas import Moment, Name, Patch, Schema, Text, _no_nul
+from webmacs.core.schemas import NO_NUL, Moment, Name, Patch, Schema
 
 # Syntax only: laboratories use names such as admin@lab.local, which stricter validators refuse.
+ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
+
+
+def _address(text: str) -> str:
+    if not ADDRESS.fullmatch(text):
+        raise ValueError("must be an e-mail address such as ada@lab.local")
+    return text
+
+
 Email = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, to_lower=True, max_length=255, pattern=r"^[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*$"
-    ),
-    AfterValidator(_no_nul),
+    StringConstraints(strip_whitespace=True, to_lower=True, min_length=3, max_length=255),
+    AfterValidator(_address),
+    NO_NUL,
+    WithJsonSchema({"type": "string", "minLength": 3, "maxLength": 255, "pattern": f"^{ADDRESS.pattern}$"}),
 ]
-Username = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=2, max_length=50), AfterValidator(_no_nul)
-]
-Password = Annotated[str, StringConstraints(min_length=8, max_length=128), AfterValidator(_no_nul)]
+Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=50), NO_NUL]
+Password = Annotated[str, StringConstraints(min_length=8, max_length=128), NO_NUL]
 
 
 class LoginIn(Schema):
@@ -74,7 +82,7 @@ class UserPatch(Patch):
 class ClaimIn(Schema):
     """The first administrator of a new installation, with the one-time code."""
 
-    code: Text = Field(min_length=1, max_length=64)
+    code: Annotated[str, StringConstraints(min_length=1, max_length=64), NO_NUL]
     email: Email
     username: Username
     password: Password

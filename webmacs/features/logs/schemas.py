@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import Patch, Schema, Search, Text
+from webmacs.core.schemas import NO_NUL, Patch, Schema, Search
 
 
 class LogType(StrEnum):
@@ -25,7 +25,7 @@ class LogStatus(StrEnum):
     UNREAD = "unread"
 
 
-Content = Annotated[Text, StringConstraints(min_length=1, max_length=500)]
+Content = Annotated[str, StringConstraints(min_length=1, max_length=500), NO_NUL]
 
 
 class LogFilter(PageQuery):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
-from webmacs.core.schemas import BlankIsNone, Name, Patch, Reference, Schema, Text
+from webmacs.core.schemas import NO_NUL, BlankIsNone, Name, Patch, Reference, Schema, Text
 
 
 class Direction(StrEnum):
@@ -42,8 +42,8 @@ def _canonical(value: Any) -> Any:
 
 
 ConfigJson = Annotated[Annotated[Text, Field(max_length=65536)] | None, BeforeValidator(_canonical)]
-ShortText = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Unit = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=50)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), NO_NUL]
+Unit = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=50), NO_NUL]
 EventLink = Annotated[Reference | None, BlankIsNone]
 
 
@@ -82,7 +82,7 @@ class StatusIn(Schema):
     """What the agent reports about an instance; also its sign of life."""
 
     status: PluginStatus
-    error_message: Annotated[Text, StringConstraints(max_length=4000)] | None = None
+    error_message: Annotated[str, StringConstraints(max_length=4000), NO_NUL] | None = None
 
 
 class RemoveQuery(Schema):
