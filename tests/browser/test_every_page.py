@@ -1,0 +1,99 @@
+"""Every page, light and dark, on a phone, a laptop and a wide screen.
+
+With WEBMACS_TEST_PICTURES=1 each is also kept as a picture in tests/.artifacts, to be looked at.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.eyes import alarming, overflow, overlaps, violations
+from tests.browser.laboratory import Laboratory
+
+PICTURES = Path(__file__).parents[1] / ".artifacts"
+SIZES = {360: 780, 1280: 800, 1920: 1080}
+THEMES = ("light", "dark")
+# Contrast depends on the theme, the rest of what axe looks for on the layout: two runs see both of each.
+LOOKED_AT_BY_AXE = {(360, "light"), (1280, "dark")}
+
+PAGES = {
+    "overview": "/",
+    "channels": "/channels",
+    "channels-none": "/channels?q=nothing+has+this+name",
+    "channel": "/channels/{channel}",
+    "channel-new": "/channels/new",
+    "channel-edit": "/channels/{channel}/edit",
+    "channel-delete": "/channels/{channel}/delete",
+    "experiments": "/experiments",
+    "experiment-new": "/experiments/new",
+    "experiment-running": "/experiments/{running}",
+    "experiment-stopped": "/experiments/{stopped}",
+    "experiment-delete": "/experiments/{stopped}/delete",
+    "data": "/data",
+    "data-filtered": "/data?experiment_public_id={stopped}&start=2026-01-01T00:00:00",
+    "data-none": "/data?stop=2001-01-01T00:00:00",
+    "logs": "/logs",
+    "plugins": "/plugins",
+    "plugin": "/plugins/{plant}",
+    "plugin-disabled": "/plugins/{spare}",
+    "plugin-new": "/plugins/new",
+    "plugin-edit": "/plugins/{spare}/edit",
+    "plugin-delete": "/plugins/{spare}/delete",
+    "profile": "/profile",
+    "missing": "/channels/evt_nothing",
+    "patterns": "/dev/patterns",
+    "reference": "/docs",
+}
+STRANGERS = {"login": "/login?next=/data"}
+
+
+def settled(visit: Visit, path: str, who: str | None = "ada") -> Page:
+    """The page with its values live and its charts drawn; nothing moves that is not a value."""
+    page = visit(path, who, viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    if page.locator("[data-live-mode]").count():
+        expect(page.locator("[data-live-mode]")).to_have_text("live")
+    for figure in page.locator("[data-figure]").all():
+        figure.scroll_into_view_if_needed()
+        expect(figure.locator(".skeleton")).to_have_count(0)
+    for chart in page.locator("[data-live-chart]").all():
+        expect(chart.locator(".chart__panels .skeleton")).to_have_count(0)
+    return page
+
+
+@pytest.mark.parametrize("name", [*PAGES, *STRANGERS])
+def test_a_page_is_whole_in_every_size_and_theme(name: str, lab: Laboratory, visit: Visit) -> None:
+    path = (PAGES | STRANGERS)[name].format(**lab.furniture)
+    page = settled(visit, path, None if name in STRANGERS else "ada")
+    expect(page.locator("h1")).to_have_count(1)
+    expect(page.locator("h1")).to_be_visible()
+    found = []
+    for width, height in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        for theme in THEMES:
+            page.emulate_media(color_scheme=theme)
+            where = f"{name}-{width}-{theme}"
+            if theme == "light":
+                found += [f"{where}: {line}" for line in (*overflow(page), *overlaps(page))]
+            if (width, theme) in LOOKED_AT_BY_AXE:
+                found += [f"{where}: {line}" for line in violations(page)]
+            if os.environ.get("WEBMACS_TEST_PICTURES"):
+                PICTURES.mkdir(exist_ok=True)
+                page.screenshot(path=PICTURES / f"{where}.png", full_page=True, animations="disabled")
+    assert found == [], "\n".join(found)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_a_plant_at_rest_shows_no_alarm_colour(theme: str, lab: Laboratory, visit: Visit) -> None:
+    assert lab.furniture
+    page = settled(visit, "/")
+    page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+    assert alarming(page) == (0, [])
+
+
+def test_alarm_colours_are_seen_where_alarms_are(visit: Visit) -> None:
+    page = settled(visit, "/dev/patterns")
+    count, _ = alarming(page)
+    assert count > 500
