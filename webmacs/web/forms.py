@@ -22,6 +22,7 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
         csrf = False  # checked for every unsafe request before the view runs, see web/arrival.py
 
     status = 200
+    distinct = ""  # the field that must differ from all others of its kind; a conflict is shown there
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -40,8 +41,8 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
             self._show(refused.fields)
             self.status = 422
         except (Conflict, NotFound) as refused:
-            self.form_errors = [str(refused)]
-            self.status = 409
+            self._show({self.distinct: str(refused)})
+            self.status = 422  # the page's answer is the form again; the API's is 409
         return None
 
     def _sent(self) -> dict[str, Any]:

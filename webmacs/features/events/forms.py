@@ -18,6 +18,7 @@ TYPE_NAMES = {
 class EventForm(SchemaForm):
     """A channel."""
 
+    distinct = "name"
     name = StringField("Name", render_kw={"required": True, "maxlength": 255, "autofocus": True})
     type = SelectField("Type", choices=[(key.value, label) for key, label in TYPE_NAMES.items()])
     unit = StringField(

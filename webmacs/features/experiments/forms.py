@@ -10,6 +10,7 @@ from webmacs.web.forms import SchemaForm
 class StartForm(SchemaForm):
     """Start a run, over all channels or some."""
 
+    distinct = "name"
     name = StringField("Name", render_kw={"required": True, "maxlength": 255, "autocomplete": "off"})
     event_public_ids = SelectMultipleField(
         "Channels", description="None chosen means all of them.", choices=[], validate_choice=False
@@ -25,4 +26,5 @@ class StartForm(SchemaForm):
 class RenameForm(SchemaForm):
     """Give a run another name."""
 
+    distinct = "name"
     name = StringField("Name", render_kw={"required": True, "maxlength": 255})

@@ -11,6 +11,7 @@ CONFIG_HELP = 'As JSON, for example {"poll_interval_ms": 500}. Empty means the d
 
 
 class _InstanceFields(SchemaForm):
+    distinct = "instance_name"
     instance_name = StringField("Name", render_kw={"required": True, "maxlength": 255})
     demo_mode = BooleanField("Demo mode", description="Simulated values instead of hardware.")
     enabled = BooleanField("Enabled", description="The agent runs it.", default=True)
@@ -35,6 +36,7 @@ class InstanceForm(_InstanceFields):
 class ChannelForm(SchemaForm):
     """A channel added by hand."""
 
+    distinct = "channel_id"
     channel_id = StringField("Id in the driver", render_kw={"required": True, "maxlength": 100})
     channel_name = StringField("Name", render_kw={"required": True, "maxlength": 255})
     direction = SelectField("Direction", choices=[(d.value, d.value) for d in Direction])
