@@ -19,6 +19,9 @@ export function wire(scope) {
       clearTimeout(timer);
       timer = setTimeout(submit, PAUSE);
     });
+    // The form itself is not swapped, so the way out of a filter comes and goes here.
+    const clear = form.querySelector("[data-filter-clear]");
+    form.addEventListener("input", () => { if (clear) clear.hidden = ![...new FormData(form).values()].some(Boolean); });
     // Empty fields only lengthen the address that is copied and shared.
     form.addEventListener("formdata", ({ formData }) => {
       for (const [name, value] of [...formData]) if (value === "") formData.delete(name);
