@@ -2,11 +2,16 @@
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+RETRY_AFTER = 0.5  # seconds between attempts to subscribe
 
 log = logging.getLogger(__name__)
 
@@ -20,29 +25,44 @@ class Client:
     def __init__(self, organization_id: int, user_id: int | None) -> None:
         self.organization_id = organization_id
         self.user_id = user_id
-        self.recheck = False
+        self.recheck = False  # whether the stream must ask if it may go on
+        self.is_behind = True  # whether it may have missed something
         self._pending: dict[str, dict[str, Any]] = {}
+        self._newest: dict[str, str] = {}  # channel → time
         self._ring = asyncio.Event()
-
-    def offer(self, values: list[dict[str, Any]]) -> None:
-        """Take values to be sent at the next turn."""
-        for value in values:
-            self._pending[value["event"]] = value
         self._ring.set()
+
+    def offer(self, values: Iterable[dict[str, Any]]) -> None:
+        """Take values to be sent at the next turn; what is older than what was taken before is history, not news."""
+        for value in values:
+            event, moment = value["event"], value["time"].removesuffix("Z")  # so that 05 sorts before 05.5
+            if moment > self._newest.get(event, ""):
+                self._newest[event] = moment
+                self._pending[event] = value
+        if self._pending:
+            self._ring.set()
 
     def ask_again(self) -> None:
         """Wake the stream so that it checks whether it may go on."""
         self.recheck = True
         self._ring.set()
 
-    async def take(self, patience: float) -> list[dict[str, Any]]:
-        """The values since the last turn; empty after `patience` seconds of silence."""
+    def catch_up(self) -> None:
+        """Wake the stream so that it reads what it may have missed."""
+        self.is_behind = True
+        self._ring.set()
+
+    async def wait(self, patience: float) -> None:
+        """Until there is something to do, at most `patience` seconds."""
         try:
             async with asyncio.timeout(patience):
                 await self._ring.wait()
         except TimeoutError:
-            return []
+            return
         self._ring.clear()
+
+    def take(self) -> list[dict[str, Any]]:
+        """The values since the last turn."""
         taken, self._pending = self._pending, {}
         return list(taken.values())
 
@@ -77,18 +97,31 @@ class Hub:
     async def _listen(self, url: str) -> None:
         while True:
             try:
-                async with Redis.from_url(url) as redis, redis.pubsub() as pubsub:
+                # no silent reconnecting: we must know that something was missed
+                async with Redis.from_url(url, retry=Retry(NoBackoff(), 0)) as redis, redis.pubsub() as pubsub:
                     await pubsub.psubscribe("live:*")
                     async for message in pubsub.listen():
-                        if message["type"] == "pmessage":
+                        if message["type"] == "psubscribe":
+                            self._catch_up()
+                        elif message["type"] == "pmessage":
                             self._deliver(message["channel"], message["data"])
             except (RedisError, OSError) as error:
                 log.warning("live subscription lost, trying again: %s", error)
-            await asyncio.sleep(1)
+            await asyncio.sleep(RETRY_AFTER)
+
+    def _catch_up(self) -> None:
+        for client in self._clients:
+            client.catch_up()
+            client.ask_again()
 
     def _deliver(self, channel: bytes, data: bytes) -> None:
-        organization_id = int(channel.rpartition(b":")[2])
-        message = orjson.loads(data)
+        try:
+            organization_id, message = int(channel.rpartition(b":")[2]), orjson.loads(data)
+        except ValueError:
+            log.warning("a message on %r is not ours", channel)
+            return
+        if "catch_up" in message:
+            self._catch_up()
         for client in self._clients:
             if client.organization_id != organization_id:
                 continue

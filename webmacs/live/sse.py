@@ -23,7 +23,7 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-HEARTBEAT = 15.0  # seconds between signs of life
+HEARTBEAT = 15.0  # seconds between signs of life at the most
 RECHECK = 4.0  # seconds after which a stream asks again whether its login still stands
 TURN = 0.2  # seconds between two messages at the least
 
@@ -37,12 +37,16 @@ class Stream:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one stream until the browser leaves or its login ends."""
-        actor, values = await asyncio.to_thread(self._admit, scope)
+        try:
+            actor = await asyncio.to_thread(self._who, scope)
+        except SQLAlchemyError:
+            await _answer(send, 503, (b"retry-after", b"5"))
+            return
         if actor is None:
-            await _refuse(send)
+            # 204 tells an EventSource not to come back; the page's own script then asks the user to sign in again
+            await _answer(send, 204)
             return
         client = Client(actor.organization_id, actor.user_id)
-        client.offer(values)
         self._hub.join(client)
         leaving = asyncio.create_task(_until_disconnect(receive))
         serving = asyncio.create_task(self._serve(scope, client, send))
@@ -64,43 +68,57 @@ class Stream:
         await _say(send, b'retry: 1000\nevent: hello\ndata: {"mode":"stream"}\n\n')
         spoke = checked = time.monotonic()
         while True:
-            values = await client.take(min(HEARTBEAT, RECHECK))
+            await client.wait(RECHECK)
             now = time.monotonic()
-            if client.recheck or now - checked >= RECHECK:
-                client.recheck, checked = False, now
-                if not await asyncio.to_thread(self._is_admitted, scope):
+            if client.recheck or client.is_behind or now - checked >= RECHECK:
+                if not await self._may_go_on(scope, client):
                     await send({"type": "http.response.body", "body": b"event: end\ndata: {}\n\n", "more_body": False})
                     return
+                checked = now
+            values = client.take()
             if values:
                 await _say(send, b"event: values\ndata: " + orjson.dumps({"values": values}) + b"\n\n")
-            elif now - spoke >= HEARTBEAT:
+            elif now - spoke >= HEARTBEAT - RECHECK:  # the next turn may come too late
                 await _say(send, b": still here\n\n")
             else:
                 continue
             spoke = now
             await asyncio.sleep(TURN)
 
-    def _admit(self, scope: Scope) -> tuple[Actor | None, list[dict[str, Any]]]:
+    async def _may_go_on(self, scope: Scope, client: Client) -> bool:
+        """Whether the login still stands; also gives the client what it may have missed."""
+        is_behind, client.recheck, client.is_behind = client.is_behind, False, False
+        try:
+            known = await asyncio.to_thread(self._look, scope, is_behind)
+        except SQLAlchemyError:  # the database is away: that says nothing about the login, ask again later
+            client.is_behind = is_behind
+            return True
+        client.offer(known or ())
+        return known is not None
+
+    def _who(self, scope: Scope) -> Actor | None:
+        """Who asks, None when it is nobody who may read."""
         with self._app.request_context(_environ(scope)), transaction(write=False):
-            try:
-                actor = identify()
-            except Refusal:
-                return None, []
-            if not allows(actor, Can.READ):
-                return None, []
-            return actor, [
+            return _reader()
+
+    def _look(self, scope: Scope, is_behind: bool) -> list[dict[str, Any]] | None:
+        """The newest values for a client that is behind (else none), None when its login has ended."""
+        with self._app.request_context(_environ(scope)), transaction(write=False):
+            actor = _reader()
+            if actor is None or not is_behind:
+                return None if actor is None else []
+            return [
                 {"event": point.event_public_id, "value": point.value, "time": clock.iso_z(point.timestamp)}
                 for point in datapoints.latest(actor)
             ]
 
-    def _is_admitted(self, scope: Scope) -> bool:
-        with self._app.request_context(_environ(scope)), transaction(write=False):
-            try:
-                return allows(identify(), Can.READ)
-            except Refusal:
-                return False
-            except SQLAlchemyError:
-                return True  # the database is away: that says nothing about the login, ask again later
+
+def _reader() -> Actor | None:
+    try:
+        actor = identify()
+    except Refusal:
+        return None
+    return actor if allows(actor, Can.READ) else None
 
 
 def _environ(scope: Scope) -> dict[str, Any]:
@@ -114,9 +132,8 @@ async def _say(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": True})
 
 
-async def _refuse(send: Send) -> None:
-    # 204 tells an EventSource not to come back; the page's own script then asks the user to sign in again
-    await send({"type": "http.response.start", "status": 204, "headers": []})
+async def _answer(send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
 
