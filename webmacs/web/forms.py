@@ -21,6 +21,7 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
     class Meta:
         csrf = False  # checked for every unsafe request before the view runs, see web/arrival.py
 
+    form_errors: list[str]
     status = 200
     distinct = ""  # the field that must differ from all others of its kind; a conflict is shown there
 
