@@ -60,11 +60,12 @@ def record(actor: Actor, batch: Sequence[Reading]) -> Recorded:
         else:
             # values without a time keep their order: each one microsecond after the other
             untimed.append(Point(event.id, event.public_id, now + len(untimed), reading.value))
-    _insert(timed)
-    result.accepted = timed + _insert_at_free_moments(untimed)
+    counted = _insert(timed)
+    placed = _insert_at_free_moments(untimed)
+    result.accepted = timed + placed
     if result.accepted:
-        _keep_latest(result.accepted)
-        emit(DatapointsRecorded(actor.organization_id, tuple(result.accepted)))
+        _keep_latest(counted + placed)
+        emit(DatapointsRecorded(actor.organization_id, tuple(counted + placed)))
     return result
 
 
@@ -91,9 +92,14 @@ def _rows(points: Iterable[Point]) -> list[dict[str, float]]:
     return [{"event_id": p.event_id, "ts": p.ts, "value": p.value} for p in sorted(points)]
 
 
-def _insert(points: list[Point]) -> None:
-    if points:
-        db.session.execute(upsert(datapoints).on_conflict_do_nothing(), _rows(points))
+def _insert(points: list[Point]) -> list[Point]:
+    """Insert points of given times; of several for one channel and time the first counts. Returns those that count."""
+    first: dict[tuple[int, int], Point] = {}
+    for point in points:
+        first.setdefault((point.event_id, point.ts), point)
+    if first:
+        db.session.execute(upsert(datapoints).on_conflict_do_nothing(), _rows(first.values()))
+    return list(first.values())
 
 
 def _insert_at_free_moments(points: list[Point]) -> list[Point]:
