@@ -1,9 +1,12 @@
 """Runs migrations on the application's own engine, one transaction for each."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic import context
 from flask import current_app
+from sqlalchemy import Connection
 
 from webmacs.core.db import UtcDateTime
 
@@ -18,13 +21,26 @@ def render(kind: str, thing: Any, autogen_context: Any) -> str | bool:
     return False
 
 
+@contextmanager
+def alone(connection: Connection) -> Iterator[None]:
+    """Two hosts that start together must not migrate together. SQLite locks its file by itself."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    connection.exec_driver_sql("SELECT pg_advisory_lock(20261121)")
+    connection.commit()
+    try:
+        yield
+    finally:
+        # the lock belongs to the connection, and that goes back to its pool
+        connection.rollback()
+        connection.exec_driver_sql("SELECT pg_advisory_unlock(20261121)")
+        connection.commit()
+
+
 def run() -> None:
     """Migrate online."""
-    with db.engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            # two hosts that start together must not migrate together
-            connection.exec_driver_sql("SELECT pg_advisory_lock(20261121)")
-            connection.commit()
+    with db.engine.connect() as connection, alone(connection):
         context.configure(
             connection=connection,
             target_metadata=db.metadata,
