@@ -62,7 +62,7 @@ export function drawPanel(uPlot, { parent, unit, lines, styles, sync, height, la
   const plot = new uPlot({
     width: Math.max(200, parent.clientWidth),
     height: last ? height + 30 : height,
-    padding: [6, 8, 0, 0],
+    padding: [6, 8, last ? 0 : 8, 0], // room for half of the lowest label
     legend: { show: false },
     cursor: {
       sync: { key: sync, setSeries: false },

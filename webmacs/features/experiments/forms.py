@@ -13,7 +13,7 @@ class StartForm(SchemaForm):
     distinct = "name"
     name = StringField("Name", render_kw={"required": True, "maxlength": 255, "autocomplete": "off"})
     event_public_ids = SelectMultipleField(
-        "Channels", description="None chosen means all of them.", choices=[], validate_choice=False
+        "Channels", description="None ticked means all of them.", choices=[], validate_choice=False
     )
 
     def _sent(self) -> dict[str, Any]:
