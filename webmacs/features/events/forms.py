@@ -1,6 +1,6 @@
 """The form of a channel."""
 
-from wtforms import DecimalField, SelectField, StringField
+from wtforms import SelectField, StringField
 
 from webmacs.features.events.schemas import EventType
 from webmacs.web.forms import SchemaForm
@@ -15,6 +15,17 @@ TYPE_NAMES = {
 }
 
 
+class NumberField(StringField):  # type: ignore[misc]  # wtforms ships no types
+    """A number as people write it: 20 rather than 20.0, and with a decimal comma or point."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """What was typed; the schema tells whether it is a number."""
+        self.data = valuelist[0].strip().replace(",", ".") if valuelist else None
+
+    def _value(self) -> str:
+        return "" if self.data is None else str(self.data).removesuffix(".0")
+
+
 class EventForm(SchemaForm):
     """A channel."""
 
@@ -24,9 +35,5 @@ class EventForm(SchemaForm):
     unit = StringField(
         "Unit", description="As it is to be shown: °C, bar, %.", render_kw={"required": True, "maxlength": 255}
     )
-    min_value = DecimalField(
-        "Lowest value", default=0, places=None, render_kw={"inputmode": "decimal", "required": True}
-    )
-    max_value = DecimalField(
-        "Highest value", default=100, places=None, render_kw={"inputmode": "decimal", "required": True}
-    )
+    min_value = NumberField("Lowest value", default=0, render_kw={"inputmode": "decimal", "required": True})
+    max_value = NumberField("Highest value", default=100, render_kw={"inputmode": "decimal", "required": True})
