@@ -21,13 +21,13 @@ CHART_LINES = 8  # the most that stay readable; the channels' own pages draw the
 def overview(actor: Actor) -> Response:
     """Everything live: sensors, outputs, the running experiments and the state of the sources."""
     sources = queries.sources(actor)
-    sensors = [event for source in sources[::-1] for event in source.sensors][:CHART_LINES]
+    sensors = [event for source in sources for event in source.sensors if event.is_accepting]
     return page(
         "dashboards/overview.html",
         sources=sources,
         latest={point.event_public_id: point for point in datapoints.latest(actor)},
         running=experiments.running(actor),
-        lines=[{"event": event.public_id, "name": event.name, "unit": event.unit} for event in sensors],
+        lines=[{"event": event.public_id, "name": event.name, "unit": event.unit} for event in sensors[:CHART_LINES]],
     )
 
 

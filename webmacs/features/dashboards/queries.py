@@ -10,6 +10,8 @@ from webmacs.features.events.schemas import OUTPUTS
 from webmacs.features.plugins import queries as plugins
 from webmacs.features.plugins.models import PluginInstance
 
+OWN_HOST = "system"  # the driver's id
+
 
 @dataclass(frozen=True)
 class Source:
@@ -21,7 +23,9 @@ class Source:
 
 
 def sources(actor: Actor) -> list[Source]:
-    """The channels by source: instances in the order of their creation, then what scripts send."""
+    """The channels by source: instances in the order of their creation, what scripts send, and at the end the machine
+    that WebMACS runs on, which is seldom what one came to see.
+    """
     found: list[Source] = []
     seen: set[int] = set()
     for instance in plugins.everything(actor):
@@ -29,7 +33,9 @@ def sources(actor: Actor) -> list[Source]:
         seen |= {event.id for event in mine}
         found.append(_source(instance, mine))
     rest = [event for event in events.everything(actor) if event.id not in seen]
-    return [*found, _source(None, rest)] if rest else found
+    if rest:
+        found.append(_source(None, rest))
+    return sorted(found, key=lambda source: source.instance is not None and source.instance.plugin_id == OWN_HOST)
 
 
 def _source(instance: PluginInstance | None, channels: Sequence[Event]) -> Source:
