@@ -22,9 +22,20 @@ _AXE_RUN = """async () => {
 _OVERLAPS = """() => {
   const floating = "dialog, .toasts, .rail, .tabbar, .header, .skip, .modebar-container";
   const selector = "main :is(button, input, select, textarea, a.button, .badge, .tile__age, .field__label, h1, h2, h3)";
+  const seenPart = (element) => {  // without what a scrolling ancestor cuts off
+    let { left, right, top, bottom } = element.getBoundingClientRect();
+    for (let box = element.parentElement; box; box = box.parentElement) {
+      if (getComputedStyle(box).overflowY === "visible") continue;
+      const edge = box.getBoundingClientRect();
+      [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
+      if (box !== document.documentElement && box !== document.body)
+        [top, bottom] = [Math.max(top, edge.top), Math.min(bottom, edge.bottom)];
+    }
+    return { left, right, top, bottom, width: right - left, height: bottom - top };
+  };
   const seen = [...document.querySelectorAll(selector)]
-    .filter((e) => !e.closest(floating) && !e.closest(".visually-hidden") && e.checkVisibility({ visibilityProperty: true }))
-    .map((e) => [e, e.getBoundingClientRect()]).filter(([, box]) => box.width > 2 && box.height > 2);
+    .filter((e) => !e.closest(`${floating}, .visually-hidden`) && e.checkVisibility({ visibilityProperty: true }))
+    .map((e) => [e, seenPart(e)]).filter(([, box]) => box.width > 2 && box.height > 2);
   const name = (e) => `${e.localName}.${e.className} "${(e.ariaLabel ?? e.name ?? e.innerText ?? "").slice(0, 30)}"`;
   const found = [];
   seen.forEach(([a, one], i) => seen.slice(i + 1).forEach(([b, other]) => {
@@ -99,7 +110,7 @@ def overflow(page: Page) -> list[str]:
 
 
 def alarming(page: Page) -> tuple[int, list[str]]:
-    """How many pixels have a saturated alarm hue (red, orange, yellow, violet), and some of them; charts do not count."""
+    """How many pixels have a saturated alarm hue (red to yellow, violet), and some of them; charts do not count."""
     lines = page.locator("canvas, .chart__key, .js-plotly-plot")
     picture = page.screenshot(full_page=True, animations="disabled", mask=[lines], mask_color="#808080")
     count, some = page.evaluate(_ALARMING, base64.b64encode(picture).decode())

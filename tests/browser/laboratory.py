@@ -1,4 +1,4 @@
-"""The laboratory that the browser visits: a whole WebMACS with the demo plant, its people, and something in every list."""
+"""The laboratory that the browser visits: a whole WebMACS with the demo plant, its people, something in every list."""
 
 import json
 from datetime import UTC, datetime, timedelta

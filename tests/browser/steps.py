@@ -18,6 +18,11 @@ def sign_in(page: Page, mail: str, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
+def ready(page: Page) -> None:
+    """Wait until the page's scripts listen."""
+    expect(page.locator("[data-live-mode]")).to_have_text("live")
+
+
 def heading(page: Page, text: str | re.Pattern[str]) -> None:
     """Wait for the page with this heading."""
     expect(page.get_by_role("heading", level=1)).to_have_text(text)

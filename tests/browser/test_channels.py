@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.laboratory import Laboratory
-from tests.browser.steps import heading, row
+from tests.browser.steps import heading, ready, row
 
 
 def test_a_channel_is_defined_mended_changed_and_deleted_by_its_name(lab: Laboratory, visit: Visit) -> None:
@@ -52,6 +52,7 @@ def test_a_channel_is_defined_mended_changed_and_deleted_by_its_name(lab: Labora
 def test_the_list_of_channels_is_filtered_while_one_types(lab: Laboratory, visit: Visit) -> None:
     assert lab.url
     page = visit("/channels", "vera")
+    ready(page)
     page.get_by_label("Search").press_sequentially("pressure")
     expect(page.locator("#channels-table tbody tr")).to_have_count(2)
     page.get_by_label("Type").select_option("actuator")

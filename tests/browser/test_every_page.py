@@ -69,6 +69,7 @@ def test_a_page_is_whole_in_every_size_and_theme(name: str, lab: Laboratory, vis
     page = settled(visit, path, None if name in STRANGERS else "ada")
     expect(page.locator("h1")).to_have_count(1)
     expect(page.locator("h1")).to_be_visible()
+    page.evaluate("scrollTo(0, 0)")
     found = []
     for width, height in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})

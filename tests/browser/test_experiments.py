@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 from tests.browser.laboratory import Laboratory, wait_until
-from tests.browser.steps import heading, row
+from tests.browser.steps import heading, ready, row
 
 
 def test_an_experiment_is_started_stopped_charted_and_downloaded(lab: Laboratory, visit: Visit) -> None:
@@ -71,6 +71,7 @@ def test_an_experiment_is_found_renamed_and_deleted(lab: Laboratory, visit: Visi
     name, later = lab.unique("Findable"), lab.unique("Renamed")
     lab.stop_experiment(lab.start_experiment(name, [lab.channel("This computer – CPU usage")]))
     page = visit("/experiments", "oscar")
+    ready(page)
     page.get_by_label("Search").press_sequentially("findab")
     expect(page).to_have_url(re.compile("q=findab"))
     expect(page.locator("#experiments-table tbody tr")).to_have_count(1)
