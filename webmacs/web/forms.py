@@ -47,8 +47,15 @@ class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types
         return None
 
     def _sent(self) -> dict[str, Any]:
-        """Field → value as sent; an empty text field was left out by its user."""
-        return {name: field.data for name, field in self._fields.items() if field.data is not None and field.data != ""}
+        """Field → value as sent; an empty text field was left out by its user.
+
+        What a field could not read goes on as it was typed: the schema refuses it, it is never taken for left out.
+        """
+        read = {
+            name: field.raw_data[0] if field.process_errors and field.raw_data else field.data
+            for name, field in self._fields.items()
+        }
+        return {name: value for name, value in read.items() if value is not None and value != ""}
 
     def _show(self, errors: dict[str, str]) -> None:
         for name, sentence in errors.items():
