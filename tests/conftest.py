@@ -152,7 +152,7 @@ class Site:
         if database == "sqlite":
             return f"sqlite:///{self.folder / name}.db"
         url = servers.create_database(self.postgresql, name)
-        self._stack.callback(servers.drop_database, self.postgresql, name)
+        self._drop_at_the_end(name)
         return url
 
     def migrated(self, database: str) -> str:
@@ -164,11 +164,15 @@ class Site:
         template, name = f"webmacs_{self._run}_template", f"webmacs_{self._run}_{self._worker}_{uuid.uuid4().hex[:8]}"
         with servers.only_one_at_a_time(self.postgresql) as connection:
             if not servers.exists(connection, template):
-                self._stack.callback(self._drop, template)
+                self._drop_at_the_end(template)
                 self._migrate(servers.create_database(self.postgresql, template))
             url = servers.create_database(self.postgresql, name, template)
-        self._stack.callback(servers.drop_database, self.postgresql, name)
+        self._drop_at_the_end(name)
         return url
+
+    def _drop_at_the_end(self, name: str) -> None:
+        if servers.is_given():  # a server of our own goes with everything that is on it
+            self._stack.callback(self._drop, name)
 
     def _drop(self, name: str) -> None:
         with servers.only_one_at_a_time(self.postgresql):

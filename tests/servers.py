@@ -27,6 +27,11 @@ UNSAFE = (
 )
 
 
+def is_given() -> bool:
+    """Whether the PostgreSQL server is somebody else's."""
+    return bool(os.environ.get("WEBMACS_TEST_DATABASE_URL"))
+
+
 @contextlib.contextmanager
 def postgresql(run: str) -> Iterator[str]:
     """The URL of a PostgreSQL server where databases can be made.
