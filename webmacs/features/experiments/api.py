@@ -73,7 +73,7 @@ def remove_json(actor: Actor, public_id: str, query: DeleteQuery) -> object:
 
 
 @bp.get("/api/v1/experiments/<public_id>/export/csv")
-@endpoint("Download an experiment as CSV", can=Can.READ, errors=(404,), streams="text/csv")
+@endpoint("Download an experiment as CSV", can=Can.READ, errors=(404, 429), streams="text/csv")
 def export_json(actor: Actor, public_id: str) -> Response:
     """Streamed with constant memory; running experiments can be exported too."""
     wanted = queries.export(actor, public_id)
