@@ -1,258 +1,205 @@
-"""Measure a fresh WebMACS of this checkout over HTTP, and compare with the original's figures.
+"""Measure a fresh WebMACS of this checkout over HTTP, against baselines measured in the same run.
 
-The server, its agent and the load share the machine, so only ratios of one run count. `--points` sets the size of the
-experiment whose CSV is downloaded, `--seconds` the length of each load, DATABASE_URL the database.
+Figures in units move with the machine and with whatever else it does; the ratios tell what WebMACS itself costs:
+  bare   a bare Flask route behind the same server that parses the same body and stores nothing
+  raw    the same rows or the same question in SQLite, without a server
+  naive  an export as one writes it first: read all, format all, then send
+DATABASE_URL names an empty PostgreSQL database to be measured instead of SQLite; the raw figures stay SQLite's.
 """
 
 import argparse
-import contextlib
 import http.client
+import itertools
 import json
-import multiprocessing
 import os
-import signal
-import socket
-import statistics
-import subprocess
-import sys
-import tempfile
+import platform
+import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
+import load
 import psutil
+import psycopg
+import raw
+import servers
+from servers import Server
 
-# What the original does on a quiet machine of two cores: requests or points per second, milliseconds, rows per second.
-ORIGINAL = {
-    "post single, 1 connection": 299.0,
-    "post single, 8 connections": 404.0,
-    "batch of 500, 1 connection": 23_800.0,
-    "batch of 500, 8 connections": 32_400.0,
-    "health": 949.0,
-    "csv rows": 11_400.0,
-}
-MAIL, PASSWORD = "bench@example.org", "a password for the bench"
 EVENTS = 10
-
-
-@dataclass(frozen=True)
-class Server:
-    """A running WebMACS: where it listens and the process that answers."""
-
-    port: int
-    token: str
-    web: psutil.Process
-
-    def call(self, method: str, path: str, body: object = None) -> object:
-        """One request; returns the parsed answer. Raises RuntimeError when it is refused."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers(self.token))
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if answer.status >= 400:
-            raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]!r}")
-        return json.loads(text)
-
-
-def headers(token: str) -> dict[str, str]:
-    return {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
-
-
-@contextlib.contextmanager
-def running() -> Iterator[Server]:
-    """`webmacs up` on a free port and a folder of its own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="webmacs-bench-") as folder:
-        environment = os.environ | {
-            "WEBMACS_PORT": str(port),
-            "WEBMACS_DATA_DIR": folder,
-            "INITIAL_ADMIN_EMAIL": MAIL,
-            "INITIAL_ADMIN_USERNAME": "bench",
-            "INITIAL_ADMIN_PASSWORD": PASSWORD,
-        }
-        log = Path(folder, "up.log")
-        with log.open("wb") as out:
-            up = subprocess.Popen([sys.executable, "-m", "webmacs", "up"], env=environment, stdout=out, stderr=out)
-        try:
-            while "Stop with Ctrl-C" not in log.read_text():
-                if up.poll() is not None:
-                    raise RuntimeError(log.read_text())
-                time.sleep(0.05)
-            web = next(child for child in psutil.Process(up.pid).children() if child.cmdline()[-1:] == ["web"])
-            login = {"email": MAIL, "password": PASSWORD}
-            answer = Server(port, "", web).call("POST", "/api/v1/auth/login", login)
-            yield Server(port, answer["access_token"], web)  # type: ignore[index] - JSON
-        finally:
-            up.send_signal(signal.SIGTERM)
-            up.wait()
-
-
-def _repeat(
-    port: int, token: str, path: str, bodies: list[str], until: float, done: "multiprocessing.Queue[int]"
-) -> None:
-    """Send the bodies in turn until the time is up; reports the number of good answers."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    good = 0
-    while time.monotonic() < until:
-        body = bodies[good % len(bodies)]
-        connection.request("POST" if body else "GET", path, body or None, headers(token))
-        answer = connection.getresponse()
-        answer.read()
-        good += answer.status < 400
-    done.put(good)
-
-
-def rate(server: Server, path: str, bodies: Callable[[int], list[str]], connections: int, seconds: float) -> float:
-    """Good answers per second with so many connections, each a process of its own; `bodies` makes a connection's."""
-    done: multiprocessing.Queue[int] = multiprocessing.Queue()
-    made = [bodies(number) for number in range(connections)]
-    until = time.monotonic() + seconds
-    workers = [
-        multiprocessing.Process(target=_repeat, args=(server.port, server.token, path, some, until, done))
-        for some in made
-    ]
-    for worker in workers:
-        worker.start()
-    total = sum(done.get() for _ in workers)
-    for worker in workers:
-        worker.join()
-    return total / seconds
-
-
-def batch(events: list[str], size: int, first: float, step: float = 0.001) -> str:
-    """A batch of `size` points over the events, from `first` (epoch seconds) on."""
-    points = [
-        {
-            "event_public_id": events[n % len(events)],
-            "value": n * 0.1,
-            "timestamp": round(first + n // len(events) * step, 6),
-        }
-        for n in range(size)
-    ]
-    return json.dumps({"datapoints": points})
-
-
-def single(events: list[str]) -> list[str]:
-    return [json.dumps({"event_public_id": event, "value": 21.5}) for event in events]
-
-
-def export(server: Server, experiment: str) -> tuple[float, float, float]:
-    """Download an experiment's CSV: seconds to the first byte, rows per second, growth of the web process in MB."""
-    before = peak = server.web.memory_info().rss
-    watching = threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not watching.wait(0.01):
-            peak = max(peak, server.web.memory_info().rss)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    started = time.monotonic()
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
-    connection.request("GET", f"/api/v1/experiments/{experiment}/export/csv", headers=headers(server.token))
-    answer = connection.getresponse()
-    rows = answer.read(1).count(b"\n")
-    first = time.monotonic() - started
-    while chunk := answer.read(1 << 16):
-        rows += chunk.count(b"\n")
-    seconds = time.monotonic() - started
-    watching.set()
-    watcher.join()
-    return first, rows / seconds, (peak - before) / 1e6
-
-
-def times(server: Server, method: str, path: str, body: object = None, count: int = 50) -> tuple[float, float]:
-    """Median and 95th percentile of one request's time in milliseconds."""
-    taken = []
-    for _ in range(count):
-        started = time.perf_counter()
-        server.call(method, path, body)
-        taken.append((time.perf_counter() - started) * 1000)
-    return statistics.median(taken), statistics.quantiles(taken, n=20)[-1]
-
-
-def show(name: str, value: float, unit: str) -> None:
-    compared = f"{value / ORIGINAL[name]:8.1f} × the original" if name in ORIGINAL else ""
-    print(f"{name:34} {value:12,.1f} {unit:10} {compared}", flush=True)
+SINGLE, BATCH = "/api/v1/datapoints", "/api/v1/datapoints/batch"
+STEP = 1_000  # microseconds between two moments of the experiment
+NUMBERS = "(WITH RECURSIVE c(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM c WHERE n < {last}) SELECT n FROM c)"
+SPAN = "UPDATE spans SET started_us = {start}, stopped_us = {stop} WHERE public_id = '{experiment}'"
+FILL = """
+INSERT INTO datapoints (event_id, ts, value) SELECT events.id, {start} + n * {step}, n * 0.5
+FROM {numbers} CROSS JOIN events WHERE events.name LIKE 'Bench _' ORDER BY events.id, n
+"""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--points", type=int, default=200_000)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--points", type=int, default=1_000_000, help="datapoints of the exported experiment")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each load")
     options = parser.parse_args()
-    with running() as server:
-        events = [new_event(server, number) for number in range(EVENTS)]
-        load(server, events, options.seconds)
-        exported = fill(server, events, options.points)
-        first, rows, growth = export(server, exported)
-        show("csv rows", rows, "rows/s")
-        show("csv first byte", first * 1000, "ms")
-        show("csv memory growth", growth, "MB")
-        show_times(server, events)
+    print(machine())
+    print(f"{'':34}{'WebMACS':>12} {'':10}{'compared':>12}")
+    began = time.monotonic()
+    with servers.webmacs() as server, servers.bare() as bare:
+        events = [server.new_event(f"Bench {number}") for number in range(EVENTS)]
+        ingest(server, bare, events, options.seconds)
+        compare("health, 1 connection", load.rate(server, plain(server), 1, options.seconds), "requests/s",
+                bare=load.rate(bare, plain(bare), 1, options.seconds))  # fmt: skip
+        experiment, start = fill(server, events, options.points)
+        reads(server, bare, events, start)
+        export(server, experiment, options.points)
+    print(f"measured in {time.monotonic() - began:.0f} s")
 
 
-def new_event(server: Server, number: int) -> str:
-    answer = server.call(
-        "POST",
-        "/api/v1/events",
-        {"name": f"Bench {number}", "type": "sensor", "unit": "°C", "min_value": 0, "max_value": 1e9},
+def machine() -> str:
+    """What is measured on."""
+    told = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    memory = psutil.virtual_memory().total / 2**30
+    database = "PostgreSQL" if os.environ.get("DATABASE_URL") else f"SQLite {sqlite3.sqlite_version}"
+    return (
+        f"{os.cpu_count()} × {told[0] if told else platform.machine()}, {memory:.0f} GiB, "
+        f"{platform.system()} {platform.release()}, Python {platform.python_version()}, {database}; "
+        f"load average before: {os.getloadavg()[0]:.1f}"
     )
-    return str(answer["public_id"])  # type: ignore[index] - JSON
 
 
-def load(server: Server, events: list[str], seconds: float) -> None:
-    now = time.time() - 86400
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return []
+
+
+def compare(name: str, value: float, unit: str, **baselines: float) -> None:
+    """One line: a figure, and what part of each baseline it is."""
+    ratios = "".join(f"{value / figure:9.2f} × {kind} ({figure:,.0f})" for kind, figure in baselines.items() if figure)
+    print(f"{name:34}{value:12,.1f} {unit:10}{ratios}", flush=True)
+
+
+def plain(server: Server, path: str = "/health") -> load.Messages:
+    message = server.message("GET", path)
+    return lambda _connection, _number: message
+
+
+def single(server: Server, events: list[str]) -> load.Messages:
+    bodies = [json.dumps({"event_public_id": event, "value": 21.5}).encode() for event in events]
+    messages = [server.message("POST", SINGLE, body) for body in bodies]
+    return lambda _connection, number: messages[number % len(messages)]
+
+
+def batches(server: Server, events: list[str], size: int, first: "itertools.count[int]") -> load.Messages:
+    """Batches with times of their own, none twice."""
+
+    def message(_connection: int, _number: int) -> bytes:
+        start = next(first) * size
+        points = ",".join(
+            f'{{"event_public_id":"{events[n % EVENTS]}","value":{n * 0.1:.1f},"timestamp":{(start + n) / 1e3:.3f}}}'
+            for n in range(size)
+        )
+        return server.message("POST", BATCH, f'{{"datapoints":[{points}]}}'.encode())
+
+    return message
+
+
+def ingest(server: Server, bare: Server, events: list[str], seconds: float) -> None:
+    raw_single, raw_batch = raw.inserts(1, 1.0), raw.inserts(500, 1.0)
+    first = itertools.count(1_000_000)
     for connections in (1, 8):
         name = f"{connections} connection{'s' if connections > 1 else ''}"
-        show(
-            f"post single, {name}",
-            rate(server, "/api/v1/datapoints", lambda _: single(events), connections, seconds),
-            "/s",
-        )
-
-    def batches(number: int) -> list[str]:  # every connection writes times of its own, none twice
-        return [batch(events, 500, now + number * 5000 + part) for part in range(2000)]
-
-    for connections in (1, 8):
-        name = f"{connections} connection{'s' if connections > 1 else ''}"
-        now += 50_000 * connections
-        show(
-            f"batch of 500, {name}",
-            500 * rate(server, "/api/v1/datapoints/batch", batches, connections, seconds),
-            "points/s",
-        )
-    show("health", rate(server, "/health", lambda _: [""], 1, seconds), "/s")
+        compare(f"single, {name}", load.rate(server, single(server, events), connections, seconds), "points/s",
+                bare=load.rate(bare, single(bare, events), connections, seconds), raw=raw_single)  # fmt: skip
+        ours = 500 * load.rate(server, batches(server, events, 500, first), connections, seconds)
+        theirs = 500 * load.rate(bare, batches(bare, events, 500, first), connections, seconds)
+        compare(f"batch of 500, {name}", ours, "points/s", bare=theirs, raw=raw_batch)
 
 
-def fill(server: Server, events: list[str], points: int) -> str:
-    """An experiment of its own with so many points; returns its id."""
-    answer = server.call("POST", "/api/v1/experiments", {"name": "Bench", "event_public_ids": events})
-    experiment = str(answer["public_id"])  # type: ignore[index] - JSON
-    for part in range(points // 500):
-        server.call("POST", "/api/v1/datapoints/batch", json.loads(batch(events, 500, time.time(), step=0.0001)))
-        if part % 100 == 0:
-            print(f"\r{part * 500:,} points", end="", flush=True)
-    print("\r\033[K", end="")
+def fill(server: Server, events: list[str], points: int) -> tuple[str, int]:
+    """An experiment with so many datapoints, straight into the database; returns its id and its start."""
+    made = server.call("POST", "/api/v1/experiments", {"name": "Bench", "event_public_ids": events})
+    experiment = str(made["public_id"])
     server.call("PUT", f"/api/v1/experiments/{experiment}/stop")
-    return experiment
+    count = points // EVENTS
+    start = int(time.time() * 1e6) - count * STEP - 60_000_000
+    span = SPAN.format(start=start, stop=start + count * STEP, experiment=experiment)
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        rows = FILL.format(start=start, step=STEP, numbers=f"generate_series(0, {count - 1}) AS c(n)")
+        with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as database:
+            for statement in (span, rows, "ANALYZE datapoints"):
+                database.execute(statement.encode())
+    else:
+        numbers = NUMBERS.format(last=count - 1)
+        with closing(sqlite3.connect(server.folder / "webmacs.db", timeout=60)) as file, file:
+            file.execute(span)
+            file.execute(FILL.format(start=start, step=STEP, numbers=numbers))
+    return experiment, start
 
 
-def show_times(server: Server, events: list[str]) -> None:
-    wanted = {"event_public_ids": events[:1], "minutes": 60, "max_points": 500}
-    for name, method, path, body in (
-        ("series, 1 event, 60 min", "POST", "/api/v1/datapoints/series", wanted),
-        ("latest", "GET", "/api/v1/datapoints/latest", None),
-        ("experiments", "GET", "/api/v1/experiments", None),
+def reads(server: Server, bare: Server, events: list[str], start: int) -> None:
+    """Latest and series: median, 95th percentile, and the same questions asked of the file itself."""
+    path, file = f"{SINGLE}/latest", server.folder / "webmacs.db"
+    minutes = int((time.time() - start / 1e6) / 60) + 2
+    wanted = json.dumps({"event_public_ids": events[:1], "minutes": min(14_400, minutes), "max_points": 500}).encode()
+    series = server.message("POST", f"{SINGLE}/series", wanted)
+    newest = "SELECT events.public_id, ts, value FROM latest_datapoints JOIN events ON events.id = event_id"
+    window = "SELECT ts, value FROM datapoints JOIN events ON events.id = event_id WHERE public_id = ? AND ts >= ?"
+    bare_time = load.times(bare, bare.message("GET", path))[0]
+    for name, message, question, arguments in (
+        ("latest", server.message("GET", path), newest, ()),
+        ("series of 1 channel, 500 points", series, window, (events[0], start)),
     ):
-        median, late = times(server, method, path, body)
-        print(f"{name:34} {median:12,.1f} ms         p95 {late:.1f} ms", flush=True)
+        median, late = load.times(server, message)
+        stored = raw.milliseconds(file, question, arguments, 20) if file.exists() else 0.0
+        compares = f"{median / bare_time:9.2f} × bare ({bare_time:.1f})"
+        compares += f"{median / stored:9.2f} × raw ({stored:.1f})" if stored else ""
+        print(f"{name:34}{median:12,.1f} ms        {compares}   p95 {late:.1f} ms", flush=True)
+
+
+def export(server: Server, experiment: str, points: int) -> None:
+    """The CSV: first byte, speed, memory, and how long others wait meanwhile."""
+    naive_first, naive_rate = raw.naive_csv(points)
+    quiet = load.times(server, server.message("GET", "/api/v1/auth/me"))
+    before = peak = _memory(server)
+    meanwhile: list[tuple[float, float]] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            meanwhile.append(load.times(server, server.message("GET", "/api/v1/auth/me"), 20))
+
+    asking = threading.Thread(target=ask)
+    first, rows, began = 0.0, 0, time.monotonic()
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
+    headers = {"Authorization": f"Bearer {server.token}"}
+    connection.request("GET", f"/api/v1/experiments/{experiment}/export/csv", headers=headers)
+    answer = connection.getresponse()
+    rows = answer.read(1).count(b"\n")
+    first = time.monotonic() - began
+    while chunk := answer.read(1 << 18):
+        rows += chunk.count(b"\n")
+        peak = max(peak, _memory(server))
+        if rows > points / 2 and not asking.ident:  # alone until then: the two halves give speed and waiting times
+            half = rows / (time.monotonic() - began)
+            asking.start()
+    over.set()
+    asking.join()
+    compare("CSV, first byte", first * 1000, "ms", naive=naive_first * 1000)
+    compare("CSV, rows", half, "rows/s", naive=naive_rate)
+    print(f"{'CSV, growth of the server':34}{(peak - before) / 1e6:12,.1f} MB")
+    median, late = (max(pair) for pair in zip(*meanwhile, strict=True))
+    print(f"{'another request meanwhile':34}{median:12,.1f} ms{median / quiet[0]:17.2f} × quiet ({quiet[0]:.1f})"
+          f"   p95 {late:.1f} ms, {late / quiet[1]:.2f} × quiet")  # fmt: skip
+
+
+def _memory(server: Server) -> int:
+    """Bytes that only the web process has."""
+    memory = server.web.memory_info()
+    return int(memory.rss - memory.shared)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""The baseline: bare Flask routes behind the same server that parse the same body and store nothing.
+
+Run as a program; its argument is the port.
+"""
+
+import sys
+
+import orjson
+import uvicorn
+from flask import Flask, Response, request
+
+from webmacs import asgi
+
+app = Flask("bare")
+app.config["MAX_CONTENT_LENGTH"] = 2_097_152
+
+
+@app.get("/health")
+@app.get("/api/v1/datapoints/latest")
+def show() -> Response:
+    return Response(b'{"status":"ok"}', mimetype="application/json")
+
+
+@app.post("/api/v1/datapoints")
+@app.post("/api/v1/datapoints/batch")
+def take() -> Response:
+    points = orjson.loads(request.get_data()).get("datapoints", [None])
+    return Response(orjson.dumps({"accepted": len(points)}), 201, mimetype="application/json")
+
+
+class Bare(asgi.Server):
+    """The server without live streams."""
+
+    def __init__(self) -> None:
+        self._pages = asgi.Bridge(app)
+        self._limit = app.config["MAX_CONTENT_LENGTH"]
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        Bare(), port=int(sys.argv[1]), http=asgi.Protocol, lifespan="off", access_log=False, log_level="warning"
+    )
