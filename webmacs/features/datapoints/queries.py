@@ -163,7 +163,10 @@ def latest(actor: Actor) -> list[Datapoint]:
 
 def last_moment() -> datetime | None:
     """When the newest datapoint of the whole installation was taken."""
-    ts = db.session.scalar(select(func.max(latest_datapoints.c.ts)))
+    # a value that was on its way while its channel was deleted may have stayed behind: it counts for nothing
+    ts = db.session.scalar(
+        select(func.max(latest_datapoints.c.ts)).where(latest_datapoints.c.event_id.in_(select(Event.id)))
+    )
     return None if ts is None else clock.from_micros(ts)
 
 
