@@ -44,11 +44,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "any_database: what it checks happens before a database is asked; one is enough")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run whatever needs the application once on each database."""
     if "database" in metafunc.fixturenames:
         chosen = metafunc.config.getoption("--database")
-        metafunc.parametrize("database", DATABASES if chosen == "both" else [chosen], indirect=True, scope="session")
+        names = list(DATABASES) if chosen == "both" else [chosen]
+        one_is_enough = metafunc.definition.get_closest_marker("any_database") is not None
+        metafunc.parametrize("database", names[:1] if one_is_enough else names, indirect=True, scope="session")
 
 
 @event.listens_for(Engine, "connect")

@@ -25,6 +25,7 @@ def test_every_table_stands_in_some_document():
     assert sorted(block[2] for name in DOCUMENTS for block in BLOCK.finditer(_text(name))) == sorted(TABLES)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_tables_say_what_is_true_today(app, name):
     assert renewed(_text(name), app) == _text(name), AGAIN
@@ -40,6 +41,7 @@ def test_no_setting_is_documented_that_does_not_exist():
     assert named - {"WEBMACS_TEST_"} <= set(Settings.variables().values()) | ELSEWHERE
 
 
+@pytest.mark.any_database
 def test_every_endpoint_is_documented(app):
     text = _text("api.md")
     paths = {re.sub(r"<([^<>]+)>", r"{\1}", rule.rule) for rule, _, _ in openapi.endpoints(app)}

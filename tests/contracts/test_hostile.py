@@ -38,6 +38,7 @@ def _follow(sender, method, path):
     pytest.fail(f"{path} goes round in circles")
 
 
+@pytest.mark.any_database
 def test_a_bent_address_opens_nothing_to_anonymous(app, lab, ada, client_as, browser_as):
     named, wrong = one_of_each(lab, ada), []
     for route in declared(app):
@@ -72,6 +73,7 @@ def test_no_address_redirects_to_another_host(client_as, browser_as, ada, host):
         assert "evil.example" not in answer.headers.get("Location", "")
 
 
+@pytest.mark.any_database
 def test_no_slash_makes_a_redirect_to_a_host_named_like_a_route(app, lab, ada, browser_as):
     browser, named = browser_as(ada), one_of_each(lab, ada)
     for route in declared(app):
@@ -256,6 +258,7 @@ def test_a_poll_interval_of_any_kind_is_answered(lab, ada, client_as, driver, in
         assert client.put(f"/api/v1/plugins/{made.json['public_id']}", {"enabled": False}).status_code == 200
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize(
     "credential",
     [
