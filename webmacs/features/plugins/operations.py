@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import delete, inspect, update
+from sqlalchemy import delete, update
 
 from webmacs.core import clock
 from webmacs.core.db import db
@@ -115,7 +115,7 @@ def change(actor: Actor, public_id: str, patch: InstancePatch) -> PluginInstance
         raise Conflict("Plugin instance already exists.")
     for field, value in changes.items():
         setattr(instance, field, value)
-    if inspect(instance).modified:
+    if db.session.is_modified(instance):  # a form sends every field, also those that stay
         instance.updated_on = clock.now()
     db.session.flush()
     if "config_json" in changes:
