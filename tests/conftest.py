@@ -220,7 +220,6 @@ def installation(site: Site, database: str) -> Installation:
     """The installation on this database, with empty tables."""
     installation = site.installation(database)
     installation.empty()
-    installation.app.extensions.pop("webmacs.publish_rest", None)
     return installation
 
 
