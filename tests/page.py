@@ -157,7 +157,7 @@ class Browser:
         )
         assert response.mimetype == "text/html", f"{url} is {response.mimetype}"
         html = response.get_data(as_text=True)
-        page = Page(self, url, status, html, BeautifulSoup(html, "html.parser"))
+        page = Page(self, url, status, html, _parsed(html))
         found = problems(page.soup, html)
         assert not found, f"{url}:\n  " + "\n  ".join(found)
         return page
@@ -178,7 +178,7 @@ def problems(soup: BeautifulSoup, html: str) -> list[str]:
 
 def fragment_problems(html: str) -> list[str]:
     """The same for a fragment: one root element with an id, nothing inline, nothing leaked."""
-    soup = BeautifulSoup(html, "html.parser")
+    soup = _parsed(html)
     roots = [tag for tag in soup.contents if isinstance(tag, Tag)]
     found = [*_ids_unique(soup), *_names(soup), *_forms(soup), *_inline(soup), *_leaks(soup)]
     if len(roots) != 1 or not roots[0].get("id"):
@@ -226,6 +226,14 @@ def _ids(soup: BeautifulSoup) -> list[str]:
         if str(tag["hx-target"])[1:] not in ids:
             found.append(f"hx-target {tag['hx-target']} does not exist")
     return found
+
+
+def _parsed(html: str) -> BeautifulSoup:
+    """The page without what stands in its <template>s: that is inert, and versions of the selector library differ."""
+    soup = BeautifulSoup(html, "html.parser")
+    for template in soup.find_all("template"):
+        template.clear()
+    return soup
 
 
 def _names(soup: BeautifulSoup) -> list[str]:
