@@ -9,7 +9,7 @@ if (holder) {
     docExpansion: "none",
     defaultModelsExpandDepth: 0,
     persistAuthorization: false,
-    plugins: [() => ({ wrapComponents: { info: () => () => null } })], // the page has a heading of its own
+    plugins: [() => ({ wrapComponents: { InfoContainer: () => () => null } })], // the page has a heading of its own
     presets: [window.SwaggerUIBundle.presets.apis],
     layout: "BaseLayout",
   });
