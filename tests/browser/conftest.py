@@ -105,4 +105,43 @@ def visit(new_context: Callable[..., BrowserContext], request: pytest.FixtureReq
         return page
 
     yield visit_as
+    _assert_silent(watched)
+
+
+def _assert_silent(watched: list[Watch]) -> None:
     assert [complaint for watch in watched for complaint in watch.complaints] == []
+
+
+@pytest.fixture(scope="package")
+def windows(chromium: Browser, lab: Laboratory, sessions: Callable[[str], Any]) -> Callable[[str], tuple[Page, Watch]]:
+    """The window of somebody that stays open: a new one costs three times what a page costs."""
+    known: dict[str, tuple[Page, Watch]] = {}
+
+    def of(who: str) -> tuple[Page, Watch]:
+        if who not in known:
+            context = chromium.new_context(base_url=lab.url, reduced_motion="reduce", timezone_id="UTC", locale="en-GB")
+            context.set_default_timeout(PATIENCE)
+            context.add_cookies(sessions(who))
+            page = context.new_page()
+            known[who] = (page, Watch(page))
+        return known[who]
+
+    return of
+
+
+@pytest.fixture
+def look(windows: Callable[[str], tuple[Page, Watch]]) -> Iterator[Callable[..., Page]]:
+    """Open a page in somebody's window, for a test that only looks; like `visit` otherwise."""
+    watched: list[Watch] = []
+
+    def look_at(path: str, who: str = "ada") -> Page:
+        page, watch = windows(who)
+        watch.complaints.clear()
+        watched.append(watch)
+        page.set_viewport_size({"width": 1280, "height": 800})
+        page.emulate_media(color_scheme="light")
+        page.goto(path)
+        return page
+
+    yield look_at
+    _assert_silent(watched)

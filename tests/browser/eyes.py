@@ -109,9 +109,9 @@ def overflow(page: Page) -> list[str]:
     return [f"{wide} px wider than the window"] if wide > 0 else []
 
 
-def alarming(page: Page) -> tuple[int, list[str]]:
+def alarming(page: Page, part: str = "body") -> tuple[int, list[str]]:
     """How many pixels have a saturated alarm hue (red to yellow, violet), and some of them; charts do not count."""
     lines = page.locator("canvas, .chart__key, .js-plotly-plot")
-    picture = page.screenshot(full_page=True, animations="disabled", mask=[lines], mask_color="#808080")
+    picture = page.locator(part).screenshot(animations="disabled", mask=[lines], mask_color="#808080")
     count, some = page.evaluate(_ALARMING, base64.b64encode(picture).decode())
     return int(count), list(some)

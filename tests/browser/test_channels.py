@@ -49,9 +49,8 @@ def test_a_channel_is_defined_mended_changed_and_deleted_by_its_name(lab: Labora
     expect(page.locator("main")).to_contain_text("No channel matches")
 
 
-def test_the_list_of_channels_is_filtered_while_one_types(lab: Laboratory, visit: Visit) -> None:
-    assert lab.url
-    page = visit("/channels", "vera")
+def test_the_list_of_channels_is_filtered_while_one_types(look: Visit) -> None:
+    page = look("/channels", "vera")
     ready(page)
     page.get_by_label("Search").press_sequentially("pressure")
     expect(page.locator("#channels-table tbody tr")).to_have_count(2)

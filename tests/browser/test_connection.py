@@ -70,8 +70,8 @@ def test_without_a_stream_the_page_polls(visit: Visit) -> None:
     values_move(page)
 
 
-def test_values_that_stop_coming_are_stale_and_say_how_old_they_are(lab: Laboratory, visit: Visit) -> None:
-    page = visit("/", "vera")
+def test_values_that_stop_coming_are_stale_and_say_how_old_they_are(lab: Laboratory, look: Visit) -> None:
+    page = look("/", "vera")
     pressure = tile(page, "Bed pressure drop", PLANT)
     expect(pressure).not_to_have_class(re.compile("is-stale"))
     agent = lab.part("agent")

@@ -76,9 +76,9 @@ def test_a_switch_is_switched_on_and_off_again(lab: Laboratory, visit: Visit) ->
     lab.call("DELETE", f"/api/v1/events/{lamp}")
 
 
-def test_a_viewer_sees_no_way_to_write_and_reads_why(lab: Laboratory, visit: Visit) -> None:
+def test_a_viewer_sees_no_way_to_write_and_reads_why(lab: Laboratory, look: Visit) -> None:
     assert lab.furniture
-    page = visit("/", "vera")
+    page = look("/", "vera")
     expect(_valve(page).get_by_role("button", name="Apply")).to_be_disabled()
     expect(_valve(page)).to_contain_text("Only operators and administrators may operate this.")
     writing = re.compile(r"^(start|new|stop|delete|edit|mark|write|save|create|rename|remove|link)\b", re.IGNORECASE)

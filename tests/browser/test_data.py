@@ -10,14 +10,14 @@ from tests.browser.laboratory import Laboratory
 from tests.browser.steps import ready, row
 
 
-def test_recorded_values_are_filtered_and_paged_and_back_goes_back(lab: Laboratory, visit: Visit) -> None:
+def test_recorded_values_are_filtered_and_paged_and_back_goes_back(lab: Laboratory, look: Visit) -> None:
     name, run = lab.unique("Balance"), lab.unique("Weighing")
     channel = lab.new_channel(name, high=500)
     lab.record(channel, *range(120), ends=datetime.now(UTC) - timedelta(hours=1))
     experiment = lab.start_experiment(run, [channel])
     lab.record(channel, 300, 301, ends=datetime.now(UTC))
     lab.stop_experiment(experiment)
-    page = visit("/data", "vera")
+    page = look("/data", "vera")
     rows = page.locator("#data-table tbody tr")
     ready(page)
     page.get_by_label("Channel").select_option(label=name)
@@ -44,10 +44,10 @@ def test_recorded_values_are_filtered_and_paged_and_back_goes_back(lab: Laborato
     expect(rows.first).to_contain_text(run)
 
 
-def test_a_stretch_of_time_narrows_the_data(lab: Laboratory, visit: Visit) -> None:
+def test_a_stretch_of_time_narrows_the_data(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Scale")
     lab.record(lab.new_channel(name), *range(10), ends=datetime(2026, 3, 1, 12, 0, tzinfo=UTC), step=60)
-    page = visit("/data", "vera")
+    page = look("/data", "vera")
     ready(page)
     page.get_by_label("Channel").select_option(label=name)
     page.get_by_label("From (UTC)").fill("2026-03-01T11:55:00")

@@ -64,14 +64,14 @@ def test_a_wrong_password_says_so_and_keeps_the_address(lab: Laboratory, visit: 
     expect(page).to_have_url(re.compile(r"/data\?page_size=20$"))  # where one wanted to go
 
 
-@pytest.mark.parametrize(
-    "target", ["https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"]
-)
-def test_the_sign_in_never_leads_to_another_site(target: str, lab: Laboratory, visit: Visit) -> None:
-    page = visit(f"/login?next={target}", None)
+def test_the_sign_in_never_leads_to_another_site(lab: Laboratory, visit: Visit) -> None:
+    page = visit("/login?next=//evil.example/", None)
     sign_in(page, lab.mail("oscar"))
     heading(page, "Overview")
-    assert page.url.startswith(lab.url)
+    for target in ("https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:1", "/%09/evil.example"):
+        page.goto(f"/login?next={target}")  # signed in already, one is sent on at once
+        heading(page, "Overview")
+        assert page.url.startswith(lab.url), target
 
 
 def test_signing_out_ends_the_session_and_back_shows_nothing(lab: Laboratory, visit: Visit) -> None:
@@ -85,9 +85,8 @@ def test_signing_out_ends_the_session_and_back_shows_nothing(lab: Laboratory, vi
     heading(page, "Sign in")
 
 
-def test_the_overview_shows_the_plant_and_says_that_it_is_a_demo(lab: Laboratory, visit: Visit) -> None:
-    assert lab.url
-    page = visit("/", "vera")
+def test_the_overview_shows_the_plant_and_says_that_it_is_a_demo(look: Visit) -> None:
+    page = look("/", "vera")
     expect(tile(page, "Bed pressure drop", PLANT)).to_contain_text("Demo")
     expect(tile(page, "Bed pressure drop", PLANT).locator("[data-live-age]")).to_have_text(re.compile(r"now|\d s"))
     expect(page.locator("[data-live-chart] canvas").first).to_be_visible()

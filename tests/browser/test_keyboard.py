@@ -20,9 +20,9 @@ _FOCUS = """() => {
 }"""
 
 
-@pytest.mark.parametrize("path", ["/", "/channels", "/experiments", "/data", "/logs", "/plugins", "/profile"])
-def test_tab_reaches_the_skip_link_first_and_focus_is_always_seen(path: str, visit: Visit) -> None:
-    page = visit(path, reduced_motion="reduce")
+@pytest.mark.parametrize("path", ["/", "/data", "/logs", "/profile"])
+def test_tab_reaches_the_skip_link_first_and_focus_is_always_seen(path: str, look: Visit) -> None:
+    page = look(path)
     page.keyboard.press("Tab")
     skip = page.get_by_role("link", name="Skip to the content")
     expect(skip).to_be_focused()
@@ -63,8 +63,8 @@ def test_letters_go_to_pages_and_rows(visit: Visit) -> None:
     heading(page, "This computer – Memory usage")  # the second row
 
 
-def test_the_help_opens_closes_and_returns_the_focus(visit: Visit) -> None:
-    page = visit("/experiments", "vera")
+def test_the_help_opens_closes_and_returns_the_focus(look: Visit) -> None:
+    page = look("/experiments", "vera")
     ready(page)
     before = page.get_by_label("State")
     before.focus()
@@ -112,8 +112,8 @@ def test_the_theme_is_chosen_and_kept(visit: Visit) -> None:
     expect(page.locator("body")).to_have_css("background-color", "rgb(27, 30, 34)")
 
 
-def test_the_live_chart_is_read_by_arrow_keys(visit: Visit) -> None:
-    page = visit("/", "vera")
+def test_the_live_chart_is_read_by_arrow_keys(look: Visit) -> None:
+    page = look("/", "vera")
     panels = page.get_by_role("group", name="left and right arrow keys")
     expect(panels.locator("canvas").first).to_be_visible()
     panels.focus()

@@ -1,6 +1,5 @@
 """Everything but charts and live values works without a script."""
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
@@ -18,14 +17,16 @@ def test_somebody_signs_in(lab: Laboratory, visit: Visit) -> None:
     heading(page, "Sign in")
 
 
-@pytest.mark.parametrize("name", [name for name in PAGES if name != "patterns"])
-def test_every_page_is_readable(name: str, lab: Laboratory, visit: Visit) -> None:
-    page = visit(PAGES[name].format(**lab.furniture), java_script_enabled=False)
-    expect(page.locator("h1")).to_be_visible()
-    expect(page.locator("main .skeleton").and_(page.locator(":visible"))).to_have_count(0)
-    text = page.locator("main").inner_text()
-    assert len(text) > 60
-    assert "connecting" not in page.locator("body").inner_text()
+def test_every_page_is_readable(lab: Laboratory, visit: Visit) -> None:
+    page = visit("/", java_script_enabled=False)
+    for name, path in PAGES.items():
+        if name in ("patterns", "reference"):  # one is for developers, the other is made of script
+            continue
+        page.goto(path.format(**lab.furniture))
+        expect(page.locator("h1")).to_be_visible()
+        expect(page.locator("main .skeleton").and_(page.locator(":visible"))).to_have_count(0)
+        assert len(page.locator("main").inner_text()) > 60, name
+        assert "connecting" not in page.locator("body").inner_text(), name
 
 
 def test_an_experiment_is_started_and_stopped(lab: Laboratory, visit: Visit) -> None:
