@@ -62,7 +62,8 @@ function flush() {
 }
 
 function receive(values) {
-  const fresh = values.filter(({ event, time }) => !(newest.get(event)?.time >= time)); // never back in time
+  const stamp = (item) => item?.time.replace("Z", "") ?? ""; // as text "05Z" would come after "05.5Z"
+  const fresh = values.filter((item) => stamp(item) > stamp(newest.get(item.event))); // never back in time
   if (!fresh.length) return;
   for (const item of fresh) {
     newest.set(item.event, item);
