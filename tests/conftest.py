@@ -129,7 +129,7 @@ class Site:
         self._worker = worker
         self._stack = ExitStack()
         self._installations: dict[str, Installation] = {}
-        self.folder = Path(tempfile.mkdtemp(prefix="webmacs-test-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="webmacs-test-", dir=servers.workshop()))
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
 
     def close(self) -> None:

