@@ -11,7 +11,8 @@ import { uplot } from "./load.js";
 import { drawPanel, seriesStyle, swatch } from "./strip.js";
 
 const LEAST_MINUTES = 15;
-const FRAME = 250; // four pictures a second look continuous on a strip that is minutes long
+const FRAME = 250; // how often a chart asks itself whether there is something new to be seen
+const CALM = 1000; // and draws at the latest
 
 class LiveChart {
   constructor(holder) {
@@ -24,6 +25,7 @@ class LiveChart {
     this.cursor = null; // seconds since the epoch while the pointer or the keyboard points somewhere
     this.frozen = null; // end of the window while paused
     this.visible = true;
+    this.drawn = -Infinity; // when the strip was drawn last
     this.sync = `live-${Math.random().toString(36).slice(2)}`;
   }
 
@@ -46,7 +48,7 @@ class LiveChart {
     const from = serverNow() / 1000 - this.minutes * 60;
     for (const [event, points_] of series) this.byEvent.get(event)?.seed(points_, from);
     this.seeded = performance.now();
-    this.dirty = true;
+    this.#renew();
   }
 
   #fail() {
@@ -84,12 +86,18 @@ class LiveChart {
     this.#seed().catch(() => this.#fail());
   }
 
+  /** Draw at the next opportunity. */
+  #renew() {
+    this.dirty = true;
+    this.drawn = -Infinity;
+  }
+
   #pause(paused, range) {
     this.frozen = paused ? range ?? this.#range() : null;
     const button = this.holder.querySelector("[data-chart-pause]");
     button.setAttribute("aria-pressed", String(paused));
     for (const part of button.querySelectorAll("[data-when]")) part.hidden = (part.dataset.when === "paused") !== paused;
-    this.dirty = true;
+    this.#renew();
   }
 
   #range() {
@@ -121,7 +129,7 @@ class LiveChart {
       onReset: () => this.#pause(false),
     }));
     this.lines.forEach((line, i) => swatch(this.rows[i].key, styles.get(line.event)));
-    this.dirty = true;
+    this.#renew();
     this.#draw(true);
   }
 
@@ -138,6 +146,9 @@ class LiveChart {
       this.seeded = performance.now(); // long windows are thinned again instead of growing without end
       this.#seed().catch(() => {});
     }
+    const pixel = ((to - from) * 1000) / Math.max(1, this.panels.clientWidth); // nothing finer is to be seen
+    if (performance.now() - this.drawn < Math.min(pixel, CALM)) return;
+    this.drawn = performance.now();
     for (const { plot, lines } of this.plots) {
       if (this.dirty) {
         for (const line of lines) if (!this.frozen) line.trim(from);

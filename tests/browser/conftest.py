@@ -133,15 +133,19 @@ def windows(chromium: Browser, lab: Laboratory, sessions: Callable[[str], Any]) 
 def look(windows: Callable[[str], tuple[Page, Watch]]) -> Iterator[Callable[..., Page]]:
     """Open a page in somebody's window, for a test that only looks; like `visit` otherwise."""
     watched: list[Watch] = []
+    pages: list[Page] = []
 
     def look_at(path: str, who: str = "ada") -> Page:
         page, watch = windows(who)
         watch.complaints.clear()
         watched.append(watch)
+        pages.append(page)
         page.set_viewport_size({"width": 1280, "height": 800})
         page.emulate_media(color_scheme="light")
         page.goto(path)
         return page
 
     yield look_at
+    for page in pages:
+        page.goto("about:blank")  # a live page that nobody looks at costs, too
     _assert_silent(watched)
