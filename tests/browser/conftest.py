@@ -131,7 +131,7 @@ def windows(chromium: Browser, lab: Laboratory, sessions: Callable[[str], Any]) 
 
 @pytest.fixture
 def look(windows: Callable[[str], tuple[Page, Watch]]) -> Iterator[Callable[..., Page]]:
-    """Open a page in somebody's window, for a test that only looks; like `visit` otherwise."""
+    """Open a page in somebody's window, for a test that needs none of its own; like `visit` otherwise."""
     watched: list[Watch] = []
     pages: list[Page] = []
 

@@ -9,9 +9,9 @@ from tests.browser.laboratory import Laboratory
 from tests.browser.steps import heading, ready, row
 
 
-def test_a_channel_is_defined_mended_changed_and_deleted_by_its_name(lab: Laboratory, visit: Visit) -> None:
+def test_a_channel_is_defined_mended_changed_and_deleted_by_its_name(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Oxygen")
-    page = visit("/channels")
+    page = look("/channels")
     page.get_by_role("link", name="New channel").click()
     page.get_by_label("Name").fill(name)
     page.get_by_label("Unit").fill("%")

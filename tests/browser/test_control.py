@@ -29,8 +29,8 @@ def _valve(page: Page) -> Locator:
 
 
 @pytest.mark.usefixtures("closed")
-def test_an_operator_opens_the_valve_and_the_plant_follows(lab: Laboratory, visit: Visit) -> None:
-    page = visit("/", "oscar")
+def test_an_operator_opens_the_valve_and_the_plant_follows(lab: Laboratory, look: Visit) -> None:
+    page = look("/", "oscar")
     pressure = tile(page, "Bed pressure drop", PLANT)
     before = value(pressure)
     wish = _valve(page).get_by_role("textbox")
@@ -48,9 +48,9 @@ def test_an_operator_opens_the_valve_and_the_plant_follows(lab: Laboratory, visi
     wait_until(lambda: value(pressure) > before + 20, "the bed pressure drop rises")
 
 
-def test_the_slider_moves_by_keys_and_nothing_leaves_before_apply(lab: Laboratory, visit: Visit) -> None:
+def test_the_slider_moves_by_keys_and_nothing_leaves_before_apply(lab: Laboratory, look: Visit) -> None:
     heater = lab.channel(f"{PLANT} – Heater power")
-    page = visit("/", "oscar")
+    page = look("/", "oscar")
     of = tile(page, "Heater power", PLANT)
     expect(of.locator("[data-live-value]")).to_have_text(re.compile(r"\d"))
     stood = lab.latest(heater)
@@ -62,10 +62,10 @@ def test_the_slider_moves_by_keys_and_nothing_leaves_before_apply(lab: Laborator
     assert lab.latest(heater) == stood
 
 
-def test_a_switch_is_switched_on_and_off_again(lab: Laboratory, visit: Visit) -> None:
+def test_a_switch_is_switched_on_and_off_again(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Lamp")
     lamp = lab.new_channel(name, "actuator", high=1)
-    page = visit("/", "oscar")
+    page = look("/", "oscar")
     switch = page.get_by_role("switch", name=name)
     expect(switch).not_to_be_checked()
     switch.click()

@@ -58,9 +58,9 @@ def test_a_stretch_of_time_narrows_the_data(lab: Laboratory, look: Visit) -> Non
     expect(page).to_have_url(re.compile("/data$"))
 
 
-def test_log_entries_are_written_filtered_and_ticked_off(lab: Laboratory, visit: Visit) -> None:
+def test_log_entries_are_written_filtered_and_ticked_off(lab: Laboratory, look: Visit) -> None:
     text, other = lab.unique("Nozzle exchanged"), lab.unique("Fan repaired")
-    page = visit("/logs", "oscar")
+    page = look("/logs", "oscar")
     for entry in (text, other):
         page.get_by_label("New entry").fill(entry)
         page.get_by_role("region", name="Write an entry").get_by_label("Type").select_option("warning")

@@ -10,9 +10,9 @@ from tests.browser.laboratory import Laboratory, wait_until
 from tests.browser.steps import heading, ready, row
 
 
-def test_an_experiment_is_started_stopped_charted_and_downloaded(lab: Laboratory, visit: Visit) -> None:
+def test_an_experiment_is_started_stopped_charted_and_downloaded(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Journey")
-    page = visit("/", "oscar")
+    page = look("/", "oscar")
     page.get_by_role("link", name="Start experiment").click()
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Start experiment").click()
@@ -54,10 +54,10 @@ def test_an_experiment_is_started_stopped_charted_and_downloaded(lab: Laboratory
     assert all(float(line["value"]) == float(line["value"]) for line in rows)
 
 
-def test_a_name_that_is_taken_is_refused_at_the_field_and_kept(lab: Laboratory, visit: Visit) -> None:
+def test_a_name_that_is_taken_is_refused_at_the_field_and_kept(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Taken")
     lab.stop_experiment(lab.start_experiment(name, [lab.channel("This computer – CPU usage")]))
-    page = visit("/experiments/new", "oscar")
+    page = look("/experiments/new", "oscar")
     page.get_by_label("Name").fill(name)
     page.get_by_role("button", name="Start experiment").click()
     field = page.get_by_label("Name")
@@ -67,10 +67,10 @@ def test_a_name_that_is_taken_is_refused_at_the_field_and_kept(lab: Laboratory, 
     expect(page).to_have_url(re.compile("/experiments/new$"))
 
 
-def test_an_experiment_is_found_renamed_and_deleted(lab: Laboratory, visit: Visit) -> None:
+def test_an_experiment_is_found_renamed_and_deleted(lab: Laboratory, look: Visit) -> None:
     name, later = lab.unique("Findable"), lab.unique("Renamed")
     lab.stop_experiment(lab.start_experiment(name, [lab.channel("This computer – CPU usage")]))
-    page = visit("/experiments", "oscar")
+    page = look("/experiments", "oscar")
     ready(page)
     page.get_by_label("Search").press_sequentially("findab")
     expect(page).to_have_url(re.compile("q=findab"))

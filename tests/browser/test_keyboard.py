@@ -44,8 +44,8 @@ def _press(page: Page, *keys: str) -> None:
         page.keyboard.press(key)
 
 
-def test_letters_go_to_pages_and_rows(visit: Visit) -> None:
-    page = visit("/", "vera")
+def test_letters_go_to_pages_and_rows(look: Visit) -> None:
+    page = look("/", "vera")
     ready(page)
     _press(page, "g", "e")
     heading(page, "Experiments")

@@ -9,9 +9,9 @@ from tests.browser.laboratory import Laboratory
 from tests.browser.steps import heading, row, source, values_move
 
 
-def test_an_instance_is_created_live_disabled_and_deleted(lab: Laboratory, visit: Visit) -> None:
+def test_an_instance_is_created_live_disabled_and_deleted(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Pilot")
-    page = visit("/plugins")
+    page = look("/plugins")
     page.get_by_role("link", name="New instance").click()
     page.get_by_label("Simulated Device").check()
     page.get_by_label("Name", exact=True).fill(name)
@@ -49,10 +49,10 @@ def test_an_instance_is_created_live_disabled_and_deleted(lab: Laboratory, visit
         lab.call("DELETE", f"/api/v1/events/{event['public_id']}")
 
 
-def test_a_channel_is_linked_to_another_definition(lab: Laboratory, visit: Visit) -> None:
+def test_a_channel_is_linked_to_another_definition(lab: Laboratory, look: Visit) -> None:
     other = lab.unique("Second thermometer")
     public_id = lab.new_channel(other)
-    page = visit(f"/plugins/{lab.furniture['spare']}")
+    page = look(f"/plugins/{lab.furniture['spare']}")
     before = row(page, "temp_outlet").get_by_role("combobox")
     definition = before.input_value()
     for value in (public_id, definition):

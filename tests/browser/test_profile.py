@@ -36,9 +36,9 @@ def test_somebody_changes_their_name_and_password(lab: Laboratory, visit: Visit)
     heading(elsewhere, "Overview")
 
 
-def test_a_token_is_shown_once_and_opens_the_api(lab: Laboratory, visit: Visit) -> None:
+def test_a_token_is_shown_once_and_opens_the_api(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Notebook")
-    page = visit("/profile", "oscar")
+    page = look("/profile", "oscar")
     page.get_by_label("What is it for?").fill(name)
     page.get_by_role("button", name="Create token").click()
     shown = page.get_by_role("status").filter(has_text="Your new API token")
