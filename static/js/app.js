@@ -8,6 +8,7 @@ import * as keyboard from "./keyboard.js";
 import * as live from "./live.js";
 import * as localtime from "./localtime.js";
 import * as slider from "./slider.js";
+import * as state from "./state.js";
 import * as theme from "./theme.js";
 import * as toast from "./toast.js";
 
@@ -36,6 +37,7 @@ copy.wire();
 keyboard.wire();
 wire(document.body);
 live.start();
+state.start();
 
 // After a swap the new element itself is the scope's child at best; its parent covers an outerHTML swap too.
 document.body.addEventListener("htmx:afterSettle", ({ detail }) => wire(detail.elt.parentElement ?? document.body));

@@ -12,10 +12,11 @@ function bind(box) {
   const apply = box.querySelector("[type=submit]");
   const read = () => Number(field.value.replace(",", "."));
   const current = () => (box.dataset.current === "" ? null : Number(box.dataset.current));
-  let touched = false;
+  let touched = field.getAttribute("aria-invalid") === "true"; // a refused wish comes back as it was typed
+  let changed = false;
   const show = () => {
     const wanted = read();
-    const changed = touched && field.value !== "" && Number.isFinite(wanted) && wanted !== current();
+    changed = touched && field.value !== "" && Number.isFinite(wanted) && wanted !== current();
     box.toggleAttribute("data-changed", changed);
     apply.classList.toggle("button--primary", changed);
     change.textContent = changed
@@ -35,7 +36,7 @@ function bind(box) {
   field.form.addEventListener("formdata", (event) => event.formData.set("value", field.value.replace(",", ".").trim()));
   // A value that someone else applied moves the control only while nobody is setting it here.
   box.addEventListener("webmacs:current", ({ detail }) => {
-    const following = !box.hasAttribute("data-changed");
+    const following = !changed;
     box.dataset.current = String(detail);
     if (following) {
       range.value = String(detail);

@@ -38,6 +38,8 @@ def test_an_operator_opens_the_valve_and_the_plant_follows(lab: Laboratory, look
     _valve(page).get_by_role("button", name="Apply").click()
     expect(source(page, PLANT)).to_contain_text("must lie between 0 and 100 %")
     assert lab.latest(lab.channel(VALVE)) == 0
+    expect(wish).to_have_value("130")
+    expect(_valve(page)).to_contain_text("Demo")
     wish.fill("62,5")
     expect(_valve(page)).to_contain_text("0.00 → 62.50 %")
     _valve(page).get_by_role("button", name="Apply").click()

@@ -48,7 +48,6 @@ def test_the_claim_link_leads_to_moving_values_of_this_computer(unclaimed: Labor
     expect(tile(page, "Memory usage", COMPUTER).locator("[data-live-value]")).to_have_text(re.compile(r"\d"))
     expect(page.locator("[data-live-mode]")).to_have_text("live")
     values_move(page)
-    page.reload()
     expect(source(page, COMPUTER)).to_contain_text("Connected")
     page.goto("/claim")
     expect(page).not_to_have_url(re.compile("claim"))  # it works once

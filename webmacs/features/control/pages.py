@@ -30,7 +30,11 @@ def set_output(actor: Actor, event_id: str) -> Response:
     newest = next((p for p in datapoints.latest(actor) if p.event_public_id == event_id), None)
     problem = " ".join([*form.form_errors, *form.value.errors])
     if wants_fragment():
-        html = render_template("control/_card.html", event=event, latest=newest, problem=problem)
+        wanted = form.value.data if done is None else None
+        demo = request.form.get("demo") == "1"  # how the card was shown, and nothing more
+        html = render_template(
+            "control/_card.html", event=event, latest=newest, problem=problem, wanted=wanted, demo=demo
+        )
         return make_response(html, form.status)
     if done is None:
         return page("control/refused.html", status=form.status, event=event, problem=problem)
