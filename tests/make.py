@@ -20,9 +20,10 @@ from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts.models import ApiToken, Login, Organization, User
 from webmacs.features.accounts.schemas import TokenIn
 from webmacs.features.datapoints import operations as datapoints
+from webmacs.features.datapoints.admit import Reading
 from webmacs.features.datapoints.models import datapoints as datapoint_table
 from webmacs.features.datapoints.models import latest_datapoints
-from webmacs.features.datapoints.operations import Reading, Recorded
+from webmacs.features.datapoints.operations import Recorded
 from webmacs.features.events import operations as events
 from webmacs.features.events.models import Event
 from webmacs.features.events.schemas import EventIn

@@ -13,6 +13,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 ROOMS = {
     *("__init__", "models", "schemas", "facts", "queries", "operations", "decide", "jobs", "forms"),
     *("pages", "api", "cli", "live", "blueprint", "figures"),
+    *("store", "admit", "rollups", "series"),  # the datapoint engine
 }
 
 
@@ -63,7 +64,7 @@ def test_no_work_is_left_for_later():
     assert found == []
 
 
-@pytest.mark.parametrize("below", ["operations", "queries", "models", "decide", "schemas", "facts"])
+@pytest.mark.parametrize("below", ["operations", "queries", "models", "decide", "schemas", "facts", "series", "rollups", "admit"])
 def test_below_the_edge_nobody_knows_a_request(below):
     for path in FEATURES.glob(f"*/{below}.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -9,7 +9,7 @@ from redis import Redis
 from webmacs.core.db import emit
 from webmacs.core.facts import Fact, Wiring, reactions
 from webmacs.features.datapoints import operations
-from webmacs.features.datapoints.operations import Reading
+from webmacs.features.datapoints.admit import Reading
 from webmacs.wiring import WIRING
 
 

@@ -1,6 +1,8 @@
 """The database: one session, one transaction for each arrival, and the only place that commits."""
 
 import sqlite3
+import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +13,7 @@ from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import DateTime, Dialect, Engine, ForeignKey, MetaData, String, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -70,18 +73,66 @@ class Tenant:
     organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"), index=True)
 
 
+class Turns:
+    """Whose turn it is to write to SQLite: first come, first served.
+
+    SQLite itself lets writers sleep and try again: many of them are slower together than one alone, and some starve.
+    Other processes are none of its business; between those SQLite's own lock decides.
+    """
+
+    def __init__(self) -> None:
+        self._mutex = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._is_taken = False
+
+    def take(self, patience: float) -> bool:
+        """Wait for one's turn, at most `patience` seconds; False when it did not come."""
+        with self._mutex:
+            if not self._is_taken:
+                self._is_taken = True
+                return True
+            mine = threading.Event()
+            self._waiting.append(mine)
+        if mine.wait(patience):
+            return True
+        with self._mutex:
+            if mine.is_set():  # it came at the last moment
+                return True
+            self._waiting.remove(mine)
+        return False
+
+    def give(self) -> None:
+        """Let the next one go."""
+        with self._mutex:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._is_taken = False
+
+
 class Transaction:
     """The open unit of work of one arrival."""
 
     def __init__(self) -> None:
         self.facts: list[Fact] = []
         self.kept = True
+        self.turns: Turns | None = None  # whose turn it holds
+
+    def take_turn(self, turns: Turns) -> None:
+        """Wait until nobody else of this process writes; kept until the transaction ends."""
+        if self.turns is None:
+            if not turns.take(PATIENCE):
+                raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+            self.turns = turns
 
     def abandon(self) -> None:
         """Undo everything at the end instead of committing (the answer was a refusal)."""
         self.kept = False
 
 
+PATIENCE = 10.0  # seconds that a writer waits for its turn
+
+_turns = Turns()
 _open: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
 
@@ -109,6 +160,8 @@ def transaction(*, write: bool = True) -> Iterator[Transaction]:
         db.session.rollback()
         raise
     finally:
+        if work.turns is not None:
+            work.turns.give()
         _writing.reset(writing)
         _open.reset(opened)
     if work.kept and write:
@@ -131,6 +184,11 @@ def upsert(table: Any) -> Any:
     return insert(table)
 
 
+def driver() -> Any:
+    """The driver's own connection inside the open transaction, for the few statements whose speed counts."""
+    return db.session.connection().connection.driver_connection
+
+
 def is_sqlite() -> bool:
     """Whether the application runs on SQLite."""
     return db.engine.dialect.name == "sqlite"
@@ -147,7 +205,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",  # a 2xx survives the plug being pulled, not only a killed process
         "foreign_keys=ON",
-        "busy_timeout=10000",
+        f"busy_timeout={PATIENCE * 1000:.0f}",
         "journal_size_limit=67108864",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -158,7 +216,39 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Any) -> None:
     if connection.dialect.name == "sqlite":
         # A writer takes the lock first: upgrading a reader later fails at once instead of waiting its turn.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if _writing.get() else "BEGIN")
+        work = _open.get()
+        if work is not None and _writing.get():
+            work.take_turn(_turns)
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
+
+
+@contextmanager
+def written(engine: Engine) -> Iterator[Any]:
+    """A transaction of its own for a writer outside every arrival: yields the driver's connection, commits at the end.
+
+    It knows neither session nor facts; what it holds is as little as can be, because others wait for it.
+    """
+    is_sqlite_engine = engine.dialect.name == "sqlite"
+    if is_sqlite_engine and not _turns.take(PATIENCE):
+        raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+    try:
+        borrowed = engine.raw_connection()
+        try:
+            driver: Any = borrowed.driver_connection
+            if is_sqlite_engine:
+                driver.execute("BEGIN IMMEDIATE")
+            yield driver
+            driver.commit()
+        except BaseException:
+            borrowed.rollback()
+            raise
+        finally:
+            borrowed.close()
+    finally:
+        if is_sqlite_engine:
+            _turns.give()
 
 
 def engine_options(url: str) -> dict[str, Any]:

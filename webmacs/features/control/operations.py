@@ -5,8 +5,8 @@ from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.control.schemas import SetPoint
 from webmacs.features.datapoints import operations as datapoints
+from webmacs.features.datapoints.admit import Reading
 from webmacs.features.datapoints.facts import Point
-from webmacs.features.datapoints.operations import Reading
 from webmacs.features.events import queries as events
 from webmacs.features.events.schemas import OUTPUTS, EventType
 

@@ -6,8 +6,8 @@ from webmacs.core.paging import PageOut
 from webmacs.core.permissions import Can
 from webmacs.core.schemas import Written
 from webmacs.features.datapoints import operations, queries
+from webmacs.features.datapoints.admit import Reading
 from webmacs.features.datapoints.blueprint import bp
-from webmacs.features.datapoints.operations import Reading
 from webmacs.features.datapoints.schemas import (
     BatchIn,
     BatchOut,

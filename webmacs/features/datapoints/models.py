@@ -25,6 +25,42 @@ latest_datapoints = Table(
     Column("value", Double, nullable=False),
 )
 
+# What the points of one stretch of time amount to, so that long windows cost what is shown. Always computed from the
+# points themselves, never added up on the way in: sending a batch twice or deleting a point cannot make them wrong.
+rollups = Table(
+    "rollups",
+    Base.metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=False),
+    Column("width", BigInteger, primary_key=True, autoincrement=False),  # microseconds: one of decide.WIDTHS
+    Column("start", BigInteger, primary_key=True, autoincrement=False),  # a multiple of the width
+    Column("points", BigInteger, nullable=False),
+    Column("total", Double, nullable=False),
+    Column("low", Double, nullable=False),
+    Column("low_ts", BigInteger, nullable=False),
+    Column("high", Double, nullable=False),
+    Column("high_ts", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# One row: a point before `open_from` that comes now is late and marks its block; rollups are whole before
+# `whole_until`.
+rollup_state = Table(
+    "rollup_state",
+    Base.metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
+    Column("open_from", BigInteger, nullable=False),
+    Column("whole_until", BigInteger, nullable=False),
+)
+
+# Blocks of time whose rollups do not tell the truth any more. `marks` counts, so that one set meanwhile is not lost.
+stale_blocks = Table(
+    "stale_blocks",
+    Base.metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=False),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),  # ts // schemas.BLOCK
+    Column("marks", Integer, nullable=False),
+)
+
 span_events = Table(
     "span_events",
     Base.metadata,

@@ -1,37 +1,23 @@
 """Every change to datapoints: recording has one verb, whatever door the values came through."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
 
 from sqlalchemy import delete, func, insert, select
 
 from webmacs.core import clock
-from webmacs.core.db import db, emit, upsert
+from webmacs.core.db import db, driver, emit
 from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.features.datapoints import queries
+from webmacs.features.datapoints import queries, store
+from webmacs.features.datapoints.admit import UNKNOWN, Channel, Reading, admit, moments
 from webmacs.features.datapoints.decide import without
 from webmacs.features.datapoints.facts import DatapointsRecorded, Point
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.events import queries as events
-from webmacs.features.events.models import Event
-
-UNKNOWN = "unknown event"
-NOT_FINITE = "value is not a finite number"
-NOT_ENABLED = "event is not linked to an enabled plugin instance"
-
-
-class Reading(NamedTuple):
-    """One value on its way in; `ts` in microseconds since 1970 UTC, None for the server's clock."""
-
-    event_public_id: str
-    value: float
-    ts: int | None = None
 
 
 @dataclass
@@ -45,28 +31,16 @@ class Recorded:
 def record(actor: Actor, batch: Sequence[Reading]) -> Recorded:
     """Record a batch. A bad item never spoils the others; (event, time) that is known already changes nothing."""
     authorize(actor, Can.RECORD)
-    result = Recorded()
     known = events.by_public_ids(actor, {reading.event_public_id for reading in batch})
-    timed: list[Point] = []
-    untimed: list[Point] = []
-    now = clock.to_micros(clock.now())
-    for index, reading in enumerate(batch):
-        event = known.get(reading.event_public_id)
-        reason = _refusal(event, reading.value)
-        if reason is not None or event is None:
-            result.rejected[index] = reason or UNKNOWN
-        elif reading.ts is not None:
-            timed.append(Point(event.id, event.public_id, reading.ts, reading.value))
-        else:
-            # values without a time keep their order: each one microsecond after the other
-            untimed.append(Point(event.id, event.public_id, now + len(untimed), reading.value))
-    counted = _insert(timed)
-    placed = _insert_at_free_moments(untimed)
-    result.accepted = timed + placed
-    if result.accepted:
-        _keep_latest(counted + placed)
-        emit(DatapointsRecorded(actor.organization_id, tuple(counted + placed)))
-    return result
+    channels = {public_id: Channel(event.id, event.is_accepting) for public_id, event in known.items()}
+    admitted = admit(batch, channels, moments)
+    if not admitted.timed and not admitted.untimed:
+        return Recorded([], admitted.rejected)
+    placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
+    names = {event.id: public_id for public_id, event in known.items()}
+    points = [Point(row.event_id, names[row.event_id], row.ts, row.value) for row in (*admitted.timed, *placed)]
+    emit(DatapointsRecorded(actor.organization_id, tuple(points)))
+    return Recorded(points, admitted.rejected)
 
 
 def record_one(actor: Actor, reading: Reading) -> Point:
@@ -77,56 +51,6 @@ def record_one(actor: Actor, reading: Reading) -> Point:
     if result.rejected[0] == UNKNOWN:
         raise NotFound("Event")
     raise Conflict(f"The {result.rejected[0]}.")
-
-
-def _refusal(event: Event | None, value: float) -> str | None:
-    if event is None:
-        return UNKNOWN
-    if not math.isfinite(value):
-        return NOT_FINITE
-    return None if event.is_accepting else NOT_ENABLED
-
-
-def _rows(points: Iterable[Point]) -> list[dict[str, float]]:
-    # sorted: two batches that lock rows in the same order cannot deadlock
-    return [{"event_id": p.event_id, "ts": p.ts, "value": p.value} for p in sorted(points)]
-
-
-def _insert(points: list[Point]) -> list[Point]:
-    """Insert points of given times; of several for one channel and time the first counts. Returns those that count."""
-    first: dict[tuple[int, int], Point] = {}
-    for point in points:
-        first.setdefault((point.event_id, point.ts), point)
-    if first:
-        db.session.execute(upsert(datapoints).on_conflict_do_nothing(), _rows(first.values()))
-    return list(first.values())
-
-
-def _insert_at_free_moments(points: list[Point]) -> list[Point]:
-    """Insert points whose time is ours to choose: where it is taken already they move on until it is free."""
-    placed: list[Point] = []
-    while points:
-        statement = upsert(datapoints).on_conflict_do_nothing().returning(datapoints.c.event_id, datapoints.c.ts)
-        rows = _rows(points)
-        done = {tuple(row) for row in db.session.execute(statement.values(rows))}
-        placed += [p for p in points if (p.event_id, p.ts) in done]
-        points = [p._replace(ts=p.ts + len(rows)) for p in points if (p.event_id, p.ts) not in done]
-    return placed
-
-
-def _keep_latest(points: Iterable[Point]) -> None:
-    newest: dict[int, Point] = {}
-    for point in points:
-        if point.event_id not in newest or point.ts >= newest[point.event_id].ts:
-            newest[point.event_id] = point
-    statement = upsert(latest_datapoints)
-    offered = statement.excluded
-    statement = statement.on_conflict_do_update(
-        index_elements=["event_id"],
-        set_={"ts": offered.ts, "value": offered.value},
-        where=latest_datapoints.c.ts < offered.ts,
-    )
-    db.session.execute(statement, _rows(newest.values()))
 
 
 def remove(actor: Actor, datapoint_id: str) -> None:
