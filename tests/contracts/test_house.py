@@ -64,7 +64,9 @@ def test_no_work_is_left_for_later():
     assert found == []
 
 
-@pytest.mark.parametrize("below", ["operations", "queries", "models", "decide", "schemas", "facts", "series", "rollups", "admit"])
+@pytest.mark.parametrize(
+    "below", ["operations", "queries", "models", "decide", "schemas", "facts", "series", "rollups", "admit"]
+)
 def test_below_the_edge_nobody_knows_a_request(below):
     for path in FEATURES.glob(f"*/{below}.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
