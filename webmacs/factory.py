@@ -26,6 +26,8 @@ from webmacs.features.events import api as events_api
 from webmacs.features.events import pages as events_pages
 from webmacs.features.experiments import api as experiments_api
 from webmacs.features.experiments import pages as experiments_pages
+from webmacs.features.exports import jobs as export_jobs
+from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
 from webmacs.features.plugins import api as plugins_api
@@ -93,7 +95,11 @@ RESOURCES = (
     ),
 )
 
-PERIODIC = (Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),)
+PERIODIC = (
+    Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),
+    Periodic("exports", export_jobs.sweep, timedelta(minutes=1)),
+    Periodic("imports", import_jobs.sweep, timedelta(minutes=1)),
+)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -122,6 +128,9 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         REDIS_URL=settings.redis_url,
+        DATA_DIR=settings.data_dir,
+        EXPORT_KEEP_HOURS=settings.export_keep_hours,
+        MAX_UPLOAD_BYTES=settings.max_upload_bytes,
         ACCESS_TOKEN_EXPIRE_MINUTES=settings.access_token_expire_minutes,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,

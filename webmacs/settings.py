@@ -96,6 +96,15 @@ class Settings(BaseModel):
         ge=65536,
         description="Largest request body in bytes; a larger one is answered with 413",
     )
+    max_upload_bytes: int = _setting(
+        "WEBMACS_MAX_UPLOAD_BYTES",
+        268_435_456,
+        ge=65536,
+        description="Largest file in bytes that may be uploaded to be imported",
+    )
+    export_keep_hours: int = _setting(
+        "WEBMACS_EXPORT_KEEP_HOURS", 72, ge=1, le=8760, description="Hours that the file of an export is kept"
+    )
     log_level: str = _setting(
         "WEBMACS_LOG_LEVEL", "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
     )

@@ -1,0 +1,29 @@
+"""Exports: which values somebody asked for as a file, and what became of it."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webmacs.core.db import Base
+from webmacs.core.work import Work
+
+
+class Export(Work, Base):
+    """One file of values. What it is to hold is kept as it was asked for and looked up when it is written.
+
+    `event_public_ids` is JSON, None for every channel. `rows`, `bytes` and `sha256` describe the finished file, so that
+    anybody can check that it is whole.
+    """
+
+    __tablename__ = "exports"
+
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    format: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(255))
+    event_public_ids: Mapped[str | None] = mapped_column(Text)
+    experiment_public_id: Mapped[str | None] = mapped_column(String(100))
+    start: Mapped[datetime | None]
+    stop: Mapped[datetime | None]
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))

@@ -1,0 +1,1 @@
+"""History from elsewhere: files of values, checked first and then recorded."""
