@@ -12,7 +12,6 @@ from flask import Flask, Response, request
 from webmacs import asgi
 
 app = Flask("bare")
-app.config["MAX_CONTENT_LENGTH"] = 2_097_152
 
 
 @app.get("/health")
@@ -28,15 +27,12 @@ def take() -> Response:
     return Response(orjson.dumps({"accepted": len(points)}), 201, mimetype="application/json")
 
 
-class Bare(asgi.Server):
-    """The server without live streams."""
-
-    def __init__(self) -> None:
-        self._pages = asgi.Bridge(app)
-        self._limit = app.config["MAX_CONTENT_LENGTH"]
-
-
 if __name__ == "__main__":
     uvicorn.run(
-        Bare(), port=int(sys.argv[1]), http=asgi.Protocol, lifespan="off", access_log=False, log_level="warning"
+        asgi.Pages(asgi.Bridge(app), 2_097_152),
+        port=int(sys.argv[1]),
+        http=asgi.Protocol,
+        lifespan="off",
+        access_log=False,
+        log_level="warning",
     )

@@ -38,6 +38,7 @@ from webmacs.settings import Settings
 from webmacs.web import errors as web_errors
 from webmacs.web import headers, patterns, templating
 from webmacs.web.arrival import Authenticators, Edge, csrf, load_browser
+from webmacs.web.credentials import Credentials
 from webmacs.web.pages import htmx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -158,6 +159,7 @@ def _extend(app: Flask, settings: Settings) -> None:
     app.extensions["webmacs.authenticators"] = Authenticators(
         accounts.recognise_bearer, accounts.recognise_browser, accounts.note_use
     )
+    app.extensions["webmacs.credentials"] = Credentials()
     app.extensions["webmacs.periodic"] = PERIODIC
     app.extensions["webmacs.resources"] = RESOURCES
     # nothing connects before it is used; without a Redis only the live view polls and the worker does not start

@@ -4,10 +4,11 @@ from webmacs.core.facts import Wiring
 from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.facts import DatapointsRecorded
-from webmacs.features.events.facts import EventDeleted
+from webmacs.features.events.facts import EventDeleted, EventsChanged
 from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
 from webmacs.features.logs import operations as logs
 from webmacs.live import publish
+from webmacs.web import arrival
 
 
 def _log_sign_in(fact: UserSignedIn) -> None:
@@ -26,6 +27,14 @@ def _forget_event(fact: EventDeleted) -> None:
     datapoints.forget_event(fact.event_id)
 
 
+def _experiments_changed(_fact: ExperimentStarted | ExperimentStopped) -> None:
+    publish.voice().announcer.forget_runs()
+
+
+def _forget_credentials(fact: AccessEnded) -> None:
+    arrival.remembered().forget(fact.user_id)
+
+
 WIRING = Wiring(
     inside={
         UserSignedIn: (_log_sign_in,),
@@ -35,6 +44,9 @@ WIRING = Wiring(
     },
     after={
         DatapointsRecorded: (publish.values,),
-        AccessEnded: (publish.access_ended,),
+        EventsChanged: (publish.channels_changed,),
+        ExperimentStarted: (_experiments_changed,),
+        ExperimentStopped: (_experiments_changed,),
+        AccessEnded: (_forget_credentials, publish.access_ended),
     },
 )

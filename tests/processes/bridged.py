@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from webmacs import asgi
+from webmacs.asgi import body, protocol
 
 
 def endless(note: Path) -> Iterator[bytes]:
@@ -37,18 +38,10 @@ def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]
     return [b"ok ", body]
 
 
-class Small(asgi.Server):
-    """The server without its live streams."""
-
-    def __init__(self) -> None:
-        self._pages = asgi.Bridge(application, threads=2)
-        self._limit = 1_000_000
-
-
 if __name__ == "__main__":
-    asgi.SENDER_PATIENCE = asgi.READER_PATIENCE = 1.0
+    body.SENDER_PATIENCE = protocol.SENDER_PATIENCE = protocol.READER_PATIENCE = 1.0
     uvicorn.run(
-        Small(),
+        asgi.Pages(asgi.Bridge(application, threads=2), 1_000_000),
         port=int(sys.argv[1]),
         http=asgi.Protocol,
         lifespan="off",

@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
@@ -224,31 +224,45 @@ def _begin_sqlite(connection: Any) -> None:
             connection.exec_driver_sql("BEGIN")
 
 
-@contextmanager
-def written(engine: Engine) -> Iterator[Any]:
-    """A transaction of its own for a writer outside every arrival: yields the driver's connection, commits at the end.
+class Wire:
+    """A connection of its own for a writer outside every arrival; it knows neither session nor facts.
 
-    It knows neither session nor facts; what it holds is as little as can be, because others wait for it.
+    Not thread-safe.
     """
-    is_sqlite_engine = engine.dialect.name == "sqlite"
-    if is_sqlite_engine and not _turns.take(PATIENCE):
-        raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
-    try:
-        borrowed = engine.raw_connection()
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._borrowed: Any = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        """Yield the driver's connection; commit when the block ends well, else roll back and connect anew next time."""
+        if self._is_sqlite and not _turns.take(PATIENCE):
+            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
         try:
-            driver: Any = borrowed.driver_connection
-            if is_sqlite_engine:
+            if self._borrowed is None:
+                self._borrowed = self._engine.raw_connection()
+            driver = self._borrowed.driver_connection
+            if self._is_sqlite:
                 driver.execute("BEGIN IMMEDIATE")
             yield driver
             driver.commit()
         except BaseException:
-            borrowed.rollback()
+            self.close()
             raise
         finally:
-            borrowed.close()
-    finally:
-        if is_sqlite_engine:
-            _turns.give()
+            if self._is_sqlite:
+                _turns.give()
+
+    def close(self) -> None:
+        """Let go of the connection; what was not committed is rolled back."""
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is not None:
+            with suppress(Exception):  # it may be broken, that is why it is closed
+                borrowed.invalidate()
+            with suppress(Exception):
+                borrowed.close()
 
 
 def engine_options(url: str) -> dict[str, Any]:

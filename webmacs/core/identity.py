@@ -1,8 +1,9 @@
 """Who acts. Every operation and query takes an `Actor` first; below the edge nothing else knows a user."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Via = Literal["browser", "jwt", "token", "system", "anonymous"]
 
@@ -34,6 +35,14 @@ class Actor:
     def is_anonymous(self) -> bool:
         """True when nobody is signed in."""
         return self.via == "anonymous"
+
+
+class Recognised(NamedTuple):
+    """Whom a credential stands for, until when at the latest, and whether its use is due to be noted."""
+
+    actor: Actor
+    ends_on: datetime | None
+    use_is_due: bool
 
 
 ANONYMOUS = Actor(None, None, "", 0, Role.VIEWER, "anonymous")

@@ -1,9 +1,10 @@
 """One subscription to Redis for the whole process, fanned out to the open streams in its event loop."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import orjson
 from redis.asyncio import Redis
@@ -12,12 +13,30 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 RETRY_AFTER = 0.5  # seconds between attempts to subscribe
+CHANNEL = "live:{organization_id}"
+EVERYBODY = 0  # no organization has this number
 
 log = logging.getLogger(__name__)
 
 
+class Stream(Protocol):
+    """What the hub asks of an open stream."""
+
+    organization_id: int
+    user_id: int | None
+
+    def offer(self, values: Sequence[dict[str, Any]]) -> None:
+        """Take values to be sent."""
+
+    def ask_again(self) -> None:
+        """Check whether the login still stands."""
+
+    def catch_up(self) -> None:
+        """Something may have been missed."""
+
+
 class Client:
-    """An open stream: the newest value of each channel that it has not sent yet.
+    """An open stream of a page: the newest value of each channel that it has not sent yet.
 
     Holding only the newest bounds the memory of a slow client by the number of channels, and it ends on a fresh one.
     """
@@ -70,27 +89,39 @@ class Client:
 class Hub:
     """The process's subscription and its clients."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(self, url: str | None, overhear: Callable[[dict[str, Any]], None] = lambda _message: None) -> None:
+        self.own_name = ""  # messages with it come from this process, and were delivered already
         self._url = url
-        self._clients: set[Client] = set()
+        self._overhear = overhear  # is told every message, and {"catch_up": True} when some may have been missed
+        self._clients: set[Stream] = set()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def start(self) -> None:
         """Begin to listen, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
         if self._url is not None:
             self._task = asyncio.create_task(self._listen(self._url))
 
     async def stop(self) -> None:
         """Stop listening."""
+        self._loop = None
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def join(self, client: Client) -> None:
+    def post(self, organization_id: int, message: dict[str, Any]) -> None:
+        """Deliver a message of this process; from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop closed meanwhile: nobody listens any more
+                loop.call_soon_threadsafe(self._deliver, organization_id, message)
+
+    def join(self, client: Stream) -> None:
         """Let a stream take part."""
         self._clients.add(client)
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: Stream) -> None:
         """Forget a stream."""
         self._clients.discard(client)
 
@@ -104,17 +135,18 @@ class Hub:
                         if message["type"] == "psubscribe":
                             self._catch_up()
                         elif message["type"] == "pmessage":
-                            self._deliver(message["channel"], message["data"])
+                            self._hear(message["channel"], message["data"])
             except (RedisError, OSError) as error:
                 log.warning("live subscription lost, trying again: %s", error)
             await asyncio.sleep(RETRY_AFTER)
 
     def _catch_up(self) -> None:
+        self._overhear({"catch_up": True})
         for client in self._clients:
             client.catch_up()
             client.ask_again()
 
-    def _deliver(self, channel: bytes, data: bytes) -> None:
+    def _hear(self, channel: bytes, data: bytes) -> None:
         try:
             organization_id, message = int(channel.rpartition(b":")[2]), orjson.loads(data)
         except ValueError:
@@ -122,10 +154,15 @@ class Hub:
             return
         if "catch_up" in message:
             self._catch_up()
+        elif message.get("from") != self.own_name:
+            self._deliver(organization_id, message)
+
+    def _deliver(self, organization_id: int, message: dict[str, Any]) -> None:
+        self._overhear(message)
         for client in self._clients:
             if client.organization_id != organization_id:
                 continue
             if "values" in message:
                 client.offer(message["values"])
-            elif client.user_id == message.get("recheck"):
+            elif "recheck" in message and client.user_id == message["recheck"]:
                 client.ask_again()

@@ -77,7 +77,7 @@ class Stream:
                 checked = now
             values = client.take()
             if values:
-                await _say(send, b"event: values\ndata: " + orjson.dumps({"values": values}) + b"\n\n")
+                await _say(send, b"event: values\ndata: " + orjson.dumps({"values": _shown(values)}) + b"\n\n")
             elif now - spoke >= HEARTBEAT - RECHECK:  # the next turn may come too late
                 await _say(send, b": still here\n\n")
             else:
@@ -119,6 +119,10 @@ def _reader() -> Actor | None:
     except Refusal:
         return None
     return actor if allows(actor, Can.READ) else None
+
+
+def _shown(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"event": value["event"], "value": value["value"], "time": value["time"]} for value in values]
 
 
 def _environ(scope: Scope) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from webmacs.core.db import transaction
 from webmacs.core.errors import Unauthenticated
-from webmacs.core.identity import ANONYMOUS, Actor
+from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
+from webmacs.web.credentials import Credentials
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
@@ -40,8 +41,8 @@ class Edge:
 class Authenticators:
     """How a credential becomes an actor; the factory hands in the functions of the accounts feature."""
 
-    bearer: Callable[[str], tuple[Actor, bool]]
-    session: Callable[[str], tuple[Actor, bool] | None]
+    bearer: Callable[[str], Recognised]
+    session: Callable[[str], Recognised | None]
     note_use: Callable[[Actor], None]
 
 
@@ -79,7 +80,8 @@ def _identify() -> Actor:
         match = BEARER.fullmatch(header.strip())
         if match is None:
             return ANONYMOUS
-        actor, g.use_is_due = authenticators().bearer(match.group(1))
+        token = match.group(1)
+        actor, _, g.use_is_due = remembered().recognise(token, lambda: authenticators().bearer(token))
         return actor
     return current_user.actor if current_user.is_authenticated else ANONYMOUS
 
@@ -89,13 +91,19 @@ def load_browser(session_id: str) -> SignedIn | None:
     found = authenticators().session(session_id)
     if found is None:
         return None
-    actor, g.use_is_due = found
+    actor, _, g.use_is_due = found
     return SignedIn(actor)
 
 
 def authenticators() -> Authenticators:
     """The functions that the factory installed."""
     installed: Authenticators = current_app.extensions["webmacs.authenticators"]
+    return installed
+
+
+def remembered() -> Credentials:
+    """What this process remembers of bearer credentials."""
+    installed: Credentials = current_app.extensions["webmacs.credentials"]
     return installed
 
 

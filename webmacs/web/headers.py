@@ -11,8 +11,24 @@ CONTENT_POLICY = (
 )
 
 
+def fixed(app: Flask) -> dict[str, str]:
+    """The headers that every answer has."""
+    headers = {
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
+    if app.config["SESSION_COOKIE_SECURE"]:
+        headers["Strict-Transport-Security"] = "max-age=31536000"
+    return headers
+
+
 def install(app: Flask) -> None:
     """Give every request an id, bind it to the log, and set the headers."""
+
+    always = fixed(app)
 
     @app.before_request
     def name_request() -> None:
@@ -25,13 +41,7 @@ def install(app: Flask) -> None:
         headers = response.headers
         headers["X-Request-ID"] = g.get("request_id", "")
         headers.setdefault("Content-Security-Policy", CONTENT_POLICY)
-        headers["X-Content-Type-Options"] = "nosniff"
-        headers["X-Frame-Options"] = "DENY"
-        headers["Referrer-Policy"] = "same-origin"
-        headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()"
-        headers["Cross-Origin-Opener-Policy"] = "same-origin"
-        if app.config["SESSION_COOKIE_SECURE"]:
-            headers["Strict-Transport-Security"] = "max-age=31536000"
+        headers.update(always)
         if request.endpoint != "static":
             headers.setdefault("Cache-Control", "no-store")
         return response

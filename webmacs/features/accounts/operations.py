@@ -9,7 +9,7 @@ from sqlalchemy import delete, select, update
 from webmacs.core import clock
 from webmacs.core.db import db, emit
 from webmacs.core.errors import Conflict, Forbidden, Invalid, Unauthenticated
-from webmacs.core.identity import Actor, Role
+from webmacs.core.identity import Actor, Recognised, Role
 from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Access, Can, authorize
 from webmacs.features.accounts import queries
@@ -94,18 +94,19 @@ def _revoke(*which: object) -> None:
 # --- recognising ------------------------------------------------------------------------------------------------------
 
 
-def recognise_bearer(credential: str) -> tuple[Actor, bool]:
-    """Who a bearer credential stands for, and whether its use is due to be noted. Raises `Unauthenticated`."""
-    actor, row = (
-        queries.owner_of_token(credential) if credential.startswith("wm_") else queries.login_of_jwt(credential)
-    )
-    return actor, _is_due(row)
+def recognise_bearer(credential: str) -> Recognised:
+    """Who a bearer credential stands for. Raises `Unauthenticated`."""
+    if credential.startswith("wm_"):
+        actor, token = queries.owner_of_token(credential)
+        return Recognised(actor, token.expires_at, _is_due(token))
+    actor, login = queries.login_of_jwt(credential)
+    return Recognised(actor, login.expires_on, _is_due(login))
 
 
-def recognise_browser(session_id: str) -> tuple[Actor, bool] | None:
-    """Who a browser's session stands for, and whether its use is due to be noted."""
+def recognise_browser(session_id: str) -> Recognised | None:
+    """Who a browser's session stands for, None when it ended."""
     found = queries.login_of_browser(session_id)
-    return None if found is None else (found[0], _is_due(found[1]))
+    return None if found is None else Recognised(found[0], found[1].expires_on, _is_due(found[1]))
 
 
 def _is_due(row: ApiToken | Login) -> bool:

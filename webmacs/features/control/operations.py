@@ -6,12 +6,12 @@ from webmacs.core.permissions import Can, authorize
 from webmacs.features.control.schemas import SetPoint
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.admit import Reading
-from webmacs.features.datapoints.facts import Point
+from webmacs.features.datapoints.store import Row
 from webmacs.features.events import queries as events
 from webmacs.features.events.schemas import OUTPUTS, EventType
 
 
-def set_output(actor: Actor, event_public_id: str, wish: SetPoint) -> Point:
+def set_output(actor: Actor, event_public_id: str, wish: SetPoint) -> Row:
     """Give an output a new set-point: a datapoint that the agent reads and writes to the machine."""
     authorize(actor, Can.CONTROL)
     event = events.get(actor, event_public_id)

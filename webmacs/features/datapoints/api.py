@@ -36,12 +36,12 @@ def list_json(actor: Actor, query: DatapointFilter) -> object:
 @endpoint("Create a single datapoint", can=Can.RECORD, body=DatapointIn, out=BatchOut, status=201, errors=(404, 409))
 def create_json(actor: Actor, body: DatapointIn) -> object:
     """The same (event, timestamp) again changes nothing."""
-    point = operations.record_one(actor, Reading(body.event_public_id, body.value, body.timestamp))
+    row = operations.record_one(actor, Reading(body.event_public_id, body.value, body.timestamp))
     return BatchOut(
         message="1 datapoint successfully created.",
         accepted=1,
         rejected=[],
-        public_id=queries.public_id(point.event_public_id, point.ts),
+        public_id=queries.public_id(body.event_public_id, row.ts),
     )
 
 

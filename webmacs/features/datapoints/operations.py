@@ -14,17 +14,18 @@ from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import queries, store
 from webmacs.features.datapoints.admit import UNKNOWN, Channel, Reading, admit, moments
 from webmacs.features.datapoints.decide import without
-from webmacs.features.datapoints.facts import DatapointsRecorded, Point
+from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.schemas import LAST
+from webmacs.features.datapoints.store import Row
 from webmacs.features.events import queries as events
 
 
 @dataclass
 class Recorded:
-    """What became of a batch: the accepted points, and index → reason of the rest."""
+    """What became of a batch: the accepted rows, and index → reason of the rest."""
 
-    accepted: list[Point] = field(default_factory=list)
+    accepted: list[Row] = field(default_factory=list)
     rejected: dict[int, str] = field(default_factory=dict)
 
 
@@ -38,12 +39,12 @@ def record(actor: Actor, batch: Sequence[Reading]) -> Recorded:
         return Recorded([], admitted.rejected)
     placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
     names = {event.id: public_id for public_id, event in known.items()}
-    points = [Point(row.event_id, names[row.event_id], row.ts, row.value) for row in (*admitted.timed, *placed)]
-    emit(DatapointsRecorded(actor.organization_id, tuple(points)))
-    return Recorded(points, admitted.rejected)
+    rows = [*admitted.timed, *placed]
+    emit(DatapointsRecorded(actor.organization_id, rows, names))
+    return Recorded(rows, admitted.rejected)
 
 
-def record_one(actor: Actor, reading: Reading) -> Point:
+def record_one(actor: Actor, reading: Reading) -> Row:
     """Record a single value; what a batch would reject is refused here."""
     result = record(actor, [reading])
     if result.accepted:

@@ -13,7 +13,7 @@ MAX_BATCH = 500
 FIRST, LAST = 0, clock.to_micros(datetime(2200, 1, 1, tzinfo=UTC))
 
 
-def _stamp(value: Any) -> int:
+def stamp(value: Any) -> int:
     """ISO 8601, epoch seconds or epoch milliseconds (above 1e11) → microseconds since 1970 UTC."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(  # noqa: TRY004 - pydantic shows ValueError only
@@ -40,7 +40,7 @@ def _from_text(text: str) -> int:
 
 Stamp = Annotated[
     int,
-    BeforeValidator(_stamp),
+    BeforeValidator(stamp),
     WithJsonSchema(
         {
             "anyOf": [

@@ -8,7 +8,7 @@ from webmacs.core.identity import Actor
 from webmacs.core.ids import new_id
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.events import queries
-from webmacs.features.events.facts import EventDeleted
+from webmacs.features.events.facts import EventDeleted, EventsChanged
 from webmacs.features.events.models import Event
 from webmacs.features.events.schemas import EventIn, EventPatch
 
@@ -31,6 +31,7 @@ def create(actor: Actor, new: EventIn) -> Event:
     )
     db.session.add(event)
     db.session.flush()
+    emit(EventsChanged(actor.organization_id))
     return event
 
 
@@ -46,6 +47,7 @@ def change(actor: Actor, public_id: str, patch: EventPatch) -> Event:
     for field, value in changes.items():
         setattr(event, field, value)
     db.session.flush()
+    emit(EventsChanged(actor.organization_id))
     return event
 
 
@@ -55,9 +57,12 @@ def remove(actor: Actor, public_id: str) -> None:
     event = queries.get(actor, public_id)
     emit(EventDeleted(event.organization_id, event.id, event.public_id))
     db.session.execute(delete(Event).where(Event.id == event.id))
+    emit(EventsChanged(event.organization_id))
 
 
 def set_source(event_id: int, *, is_accepting: bool, interval_ms: int | None) -> None:
     """Tell a channel about its source: whether it may send, and how often it does (None: unknown)."""
     values = {"is_accepting": is_accepting, "interval_ms": interval_ms}
-    db.session.execute(update(Event).where(Event.id == event_id).values(values))
+    changed = update(Event).where(Event.id == event_id).values(values).returning(Event.organization_id)
+    for organization_id in db.session.scalars(changed):
+        emit(EventsChanged(organization_id))

@@ -53,6 +53,12 @@ def by_public_ids(actor: Actor, public_ids: Collection[str]) -> dict[str, Event]
     return {event.public_id: event for event in rows}
 
 
+def directory() -> dict[str, tuple[int, int, bool]]:
+    """Every channel of the installation: public id → (id, organization id, is_accepting)."""
+    rows = db.session.execute(select(Event.public_id, Event.id, Event.organization_id, Event.is_accepting))
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
 def by_name(actor: Actor, name: str) -> Event | None:
     """The channel of this name."""
     return db.session.scalar(visible(actor).where(Event.name == name))

@@ -1,0 +1,116 @@
+"""The ASGI application: which connection goes where."""
+
+import contextlib
+import ctypes
+import sys
+from typing import Any
+
+from flask import Flask
+
+from webmacs.asgi.body import ClientGoneError, parting, say_briefly, take
+from webmacs.asgi.bridge import Bridge, environ
+from webmacs.asgi.protocol import Protocol
+from webmacs.core.db import db
+from webmacs.ingest.directory import Directory
+from webmacs.ingest.door import BATCH, SINGLE, Door
+from webmacs.ingest.writer import Writer
+from webmacs.live import publish
+from webmacs.live.hub import Hub
+from webmacs.live.sse import Receive, Scope, Send, Stream
+from webmacs.web.credentials import Credentials
+
+TURN = 0.001  # seconds that a thread computes before another one's turn; Python's own 5 ms add up for short requests
+
+_M_ARENA_MAX = -8  # malloc.h
+
+
+class Pages:
+    """Everything that the application answers in threads."""
+
+    def __init__(self, bridge: Bridge, limit: int) -> None:
+        self._bridge = bridge
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, door: Door | None = None) -> None:
+        """Take the whole body first, so that a slow sender holds no thread; then a fast door or a thread answers."""
+        try:
+            body, length = await take(scope, receive, self._limit)
+        except ClientGoneError:
+            return  # half a request is none: a form that broke off could still be read, and would mean something else
+        except TimeoutError:
+            await say_briefly(send, 408, "Request Timeout")
+            return
+        if length > self._limit:
+            # the application finds the length, not the body, and refuses in its own words
+            body, send = b"", parting(receive, send)
+        elif door is not None:
+            answer = await door.answer(scope["path"], scope["headers"], body)
+            if answer is not None:
+                await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+                await send({"type": "http.response.body", "body": answer.body})
+                return
+        await self._bridge(environ(scope, body, length), receive, send)
+
+
+class Server:
+    """The ASGI application; `protocol` is how it wants uvicorn to read requests."""
+
+    protocol = Protocol
+
+    def __init__(self, app: Flask) -> None:
+        _be_modest()
+        self._app = app
+        self._credentials: Credentials = app.extensions["webmacs.credentials"]
+        self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"])
+        self._hub = Hub(app.config["REDIS_URL"], self._overhear)
+        self._stream = Stream(app, self._hub)
+        self._directory = Directory(app)
+        self._writer = Writer(app)
+        self._door = Door(app, self._credentials, self._directory, self._writer)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Route one connection."""
+        if scope["type"] == "lifespan":
+            await self._live_and_die(receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        elif scope["path"] == "/live/stream" and scope["method"] == "GET":
+            await self._stream(scope, receive, send)
+        else:
+            is_fast = scope["method"] == "POST" and scope["path"] in (SINGLE, BATCH)
+            await self._pages(scope, receive, send, self._door if is_fast else None)
+
+    def _overhear(self, message: dict[str, Any]) -> None:
+        """What is remembered here may have changed elsewhere."""
+        if "recheck" in message:
+            self._credentials.forget(message["recheck"])
+        elif "channels" in message:
+            self._directory.forget()
+        elif "catch_up" in message:
+            self._credentials.forget()
+            self._directory.forget()
+
+    async def _live_and_die(self, receive: Receive, send: Send) -> None:
+        await receive()
+        self._hub.start()
+        with self._app.app_context():
+            publish.voice().attach(self._hub)
+        self._writer.open()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._hub.stop()
+        await self._writer.close()
+        with self._app.app_context():
+            db.engine.dispose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _be_modest() -> None:
+    """Arrange the process for many threads that take turns.
+
+    The C library would give each thread a heap of its own that keeps what it once used: 60 MB after some hundred pages.
+    """
+    sys.setswitchinterval(TURN)
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError):  # not every C library has it
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

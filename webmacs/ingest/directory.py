@@ -1,0 +1,75 @@
+"""The channels of the installation in memory, so that taking a value asks no database."""
+
+import asyncio
+import logging
+import threading
+import time
+from typing import NamedTuple
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from webmacs.core.db import transaction
+from webmacs.features.datapoints.admit import Channel
+from webmacs.features.events import queries as events
+
+FRESH = 4.0  # seconds; a change that we did not hear of counts within five
+
+log = logging.getLogger(__name__)
+
+
+class Channels(NamedTuple):
+    """What was read: organization → public id → channel, and event id → public id."""
+
+    of: dict[int, dict[str, Channel]]
+    names: dict[int, str]
+    until: float  # time.monotonic()
+
+
+class Directory:
+    """Reads the channels in a thread when somebody asks and memory is stale; until then there is no answer."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._known: Channels | None = None
+        self._forgotten = 0
+        self._reading: asyncio.Task[None] | None = None
+        self._lock = threading.Lock()
+
+    def fresh(self) -> Channels | None:
+        """The channels; None while they are being read. Call it in the event loop."""
+        known = self._known
+        now = time.monotonic()
+        if known is not None and now < known.until:
+            if known.until - now < FRESH / 2:
+                self._read()  # before anybody has to wait for it
+            return known
+        self._read()
+        return None
+
+    def forget(self) -> None:
+        """A channel changed. From any thread."""
+        with self._lock:
+            self._forgotten += 1
+            self._known = None
+
+    def _read(self) -> None:
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(self._load))
+
+    def _load(self) -> None:
+        before, asked = self._forgotten, time.monotonic()
+        try:
+            with self._app.app_context(), transaction(write=False):
+                rows = events.directory()
+        except SQLAlchemyError as error:
+            log.warning("the channels cannot be read: %s", error)
+            return
+        of: dict[int, dict[str, Channel]] = {}
+        names: dict[int, str] = {}
+        for public_id, (event_id, organization_id, is_accepting) in rows.items():
+            of.setdefault(organization_id, {})[public_id] = Channel(event_id, is_accepting)
+            names[event_id] = public_id
+        with self._lock:
+            if before == self._forgotten:
+                self._known = Channels(of, names, asked + FRESH)

@@ -1,0 +1,175 @@
+"""Group commit: one thread writes everything that waits in one transaction, and only then is anybody answered."""
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+import psycopg
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from webmacs.core.db import Wire, db
+from webmacs.core.errors import Unavailable
+from webmacs.core.facts import reactions
+from webmacs.features.datapoints import store
+from webmacs.features.datapoints.facts import DatapointsRecorded
+from webmacs.features.datapoints.store import Row
+
+AWAY = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyError)
+MOST_ROWS = 20_000  # of one transaction: others wait for it
+MOST_WAITING = 200_000  # rows; beyond that the sender is asked to come again
+
+log = logging.getLogger(__name__)
+
+Outcome = Sequence[Row] | Unavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one sender wants to have written.
+
+    `done` is called in the event loop, with the untimed rows as they were stored or with what went wrong.
+    """
+
+    organization_id: int
+    names: dict[int, str]
+    timed: list[Row]
+    untimed: list[Row]
+    done: Callable[[Outcome], None]
+
+    @property
+    def size(self) -> int:
+        """Rows."""
+        return len(self.timed) + len(self.untimed)
+
+
+class Overloaded(Unavailable):
+    """More waits than can be written soon."""
+
+    retry_after = 1
+
+
+class Writer(threading.Thread):
+    """Writes loads in the order of their arrival."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(name="writer", daemon=True)
+        self._app = app
+        self._waiting: SimpleQueue[Load | None] = SimpleQueue()  # None: the end
+        self._rows = 0  # that wait; counted by the event loop and lowered by it
+        self._is_open = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def open(self) -> None:
+        """Begin to take loads, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._is_open = True
+        self.start()
+
+    def submit(self, load: Load) -> None:
+        """Leave a load; in the event loop. Raises `Overloaded` when too much waits, or when the server stops."""
+        if self._rows + load.size > MOST_WAITING or not self._is_open:
+            raise Overloaded("More values are on their way than can be written; send them again in a moment.")
+        self._rows += load.size
+        self._waiting.put(load)
+
+    async def close(self) -> None:
+        """Take no more, write what waits, and end."""
+        if self._is_open:
+            self._is_open = False
+            self._waiting.put(None)
+            await asyncio.to_thread(self.join)
+
+    def run(self) -> None:
+        """Write until the end has come and nothing waits."""
+        with self._app.app_context():
+            wire = Wire(db.engine)
+            while loads := self._next():
+                outcomes = self._write(wire, loads)
+                if self._loop is not None:
+                    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
+                        self._loop.call_soon_threadsafe(self._tell, outcomes)
+                for load, outcome in outcomes:
+                    if not isinstance(outcome, Unavailable):
+                        rows = [*load.timed, *outcome]
+                        reactions.after(DatapointsRecorded(load.organization_id, rows, load.names))
+            wire.close()
+
+    def _next(self) -> list[Load]:
+        """Wait for a load and take what else waits, up to a bound; none when the end has come."""
+        first = self._waiting.get()
+        if first is None:
+            return []
+        taken, size = [first], first.size
+        while size < MOST_ROWS:
+            try:
+                another = self._waiting.get_nowait()
+            except Empty:
+                break
+            if another is None:
+                self._waiting.put(None)  # for the next turn
+                break
+            taken.append(another)
+            size += another.size
+        return taken
+
+    def _tell(self, outcomes: list[tuple[Load, Outcome]]) -> None:
+        """In the event loop: once for all loads of a commit."""
+        for load, outcome in outcomes:
+            self._rows -= load.size
+            load.done(outcome)
+
+    def _write(self, wire: Wire, loads: list[Load]) -> list[tuple[Load, Outcome]]:
+        try:
+            placed = _commit(wire, loads)
+        except Exception as error:  # noqa: BLE001 - whatever it is, everybody who waits must hear of it
+            if len(loads) > 1 and not _is_away(error):
+                # one of them cannot be written; the others are not to suffer
+                return [outcome for load in loads for outcome in self._write(wire, [load])]
+            refusal = _refusal(error)
+            return [(load, refusal) for load in loads]
+        return list(zip(loads, placed, strict=True))
+
+
+def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
+    """Write all loads in one transaction; returns the untimed rows of each as stored."""
+    keeper = store.of(db.engine.dialect.name)
+    timed = [row for load in loads for row in load.timed]
+    untimed = [row for load in loads for row in load.untimed]
+    with wire.transaction() as connection:
+        placed: Sequence[Row] = keeper.write(connection, timed, untimed)
+    if len(loads) == 1:
+        return [placed]
+    if placed is untimed or list(placed) == untimed:
+        return [load.untimed for load in loads]
+    # some moved on: the rows of one channel stay in their order, so they can be handed back in it
+    return _handed_back(loads, placed)
+
+
+def _handed_back(loads: list[Load], placed: Sequence[Row]) -> list[Sequence[Row]]:
+    left: dict[int, deque[Row]] = {}
+    for row in sorted(placed, key=lambda row: row[1]):
+        left.setdefault(row[0], deque()).append(row)
+    return [[left[row[0]].popleft() for row in load.untimed] for load in loads]
+
+
+def _refusal(error: Exception) -> Unavailable:
+    """What the senders are told."""
+    if not _is_away(error):
+        log.error("values were not recorded", exc_info=error)
+        return Unavailable("The values could not be written; nothing was saved.")
+    log.warning("values were not recorded: %s", error)
+    if "full" in str(error) or isinstance(error, psycopg.errors.DiskFull):
+        return Unavailable("The disk is full; nothing was saved.")
+    return Unavailable("The database does not answer at the moment; nothing was saved. Try again in a few seconds.")
+
+
+def _is_away(error: BaseException) -> bool:
+    """Whether the database is away, busy or full, rather than the load being wrong."""
+    return isinstance(error, AWAY)
