@@ -15,16 +15,16 @@ _places = threading.BoundedSemaphore(AT_ONCE)
 
 
 class _Pieces:
-    """Encoded chunks in a place of their own. The server closes it, read to the end or not."""
+    """Chunks in a place of their own. The server closes it, read to the end or not."""
 
-    def __init__(self, chunks: Iterable[str]) -> None:
+    def __init__(self, chunks: Iterable[bytes]) -> None:
         if not _places.acquire(blocking=False):
             raise TooMany("Too many downloads run at the same time; try again in a moment.", retry_after=5)
         self._chunks = iter(chunks)
         self._is_open = True
 
     def __iter__(self) -> Iterator[bytes]:
-        return (chunk.encode() for chunk in self._chunks)
+        return self._chunks
 
     def close(self) -> None:
         """Stop the work and give up the place."""
@@ -34,8 +34,8 @@ class _Pieces:
             getattr(self._chunks, "close", lambda: None)()
 
 
-def download(chunks: Iterable[str], filename: str, mimetype: str) -> Response:
-    """Stream text as a file; `chunks` is closed when the reader has left. Raises `TooMany`."""
+def download(chunks: Iterable[bytes], filename: str, mimetype: str) -> Response:
+    """Stream a file; `chunks` is closed when the reader has left. Raises `TooMany`."""
     response = Response(_Pieces(chunks), mimetype=mimetype)
     response.headers["Content-Disposition"] = disposition(filename)
     response.headers["X-Accel-Buffering"] = "no"

@@ -2,11 +2,15 @@
 
 import csv
 import io
+import random
 from datetime import UTC, datetime, timedelta
 
 import plotly.graph_objects as go
 
 from webmacs.core import clock
+from webmacs.core.db import db
+from webmacs.features.datapoints import queries as datapoints
+from webmacs.features.experiments import queries
 from webmacs.features.experiments.figures import Trace, series_figure
 
 NOON = datetime(2026, 11, 20, 13, 6, 2, 774183, tzinfo=UTC)
@@ -102,3 +106,71 @@ def test_units_get_a_panel_each():
     assert upper[0] > lower[1]
     assert figure["data"][2]["line"]["shape"] == "hv"
     go.Figure(figure)
+
+
+def _rows(client, run):
+    return list(csv.DictReader(io.StringIO(_download(client, run).get_data(as_text=True), newline="")))
+
+
+ODD = [
+    0.0,
+    -0.0,
+    1e-5,
+    1.5e-7,
+    0.0001,
+    123456789012345680.0,
+    1e16,
+    1e15,
+    5e-324,
+    1.7976931348623157e308,
+    0.1 + 0.2,
+    1 / 3,
+]
+
+
+def test_every_value_is_spelled_so_that_it_reads_back_exactly(lab, oscar, client_as):
+    event = lab.event(oscar)
+    run = lab.experiment(oscar, started=NOON)
+    odd = [*ODD, *(-value for value in ODD), *(random.Random(7).uniform(-1, 1) * 10.0**e for e in range(-30, 30))]
+    lab.record(oscar, event, *odd, at=NOON)
+    assert [row["value"] for row in _rows(client_as(oscar), run)] == [repr(float(value)) for value in odd]
+
+
+def test_gaps_crowds_and_times_before_2001_are_all_exported(lab, oscar, client_as):
+    """A gap of decades, then more rows within a second than are read at once, then one row of every channel at once."""
+    early = datetime(1971, 2, 3, tzinfo=UTC)
+    run = lab.experiment(oscar, started=early)
+    events = [lab.event(oscar) for _ in range(3)]
+    start = clock.to_micros(NOON)
+    expected = {(clock.to_micros(early) + 5, events[0].public_id)}
+    lab.samples(events[0], [(clock.to_micros(early) + 5, 0.5), *((start + n * 40, 1.0) for n in range(20_000))])
+    expected |= {(start + n * 40, events[0].public_id) for n in range(20_000)}
+    for event in events[1:]:
+        lab.samples(event, [(start + n * 40, 1.0) for n in range(2_000)])
+        expected |= {(start + n * 40, event.public_id) for n in range(2_000)}
+    rows = _rows(client_as(oscar), run)
+    found = [(clock.to_micros(datetime.fromisoformat(row["timestamp"])), row["event_public_id"]) for row in rows]
+    assert len(found) == len(expected)
+    assert set(found) == expected
+    assert [ts for ts, _ in found] == sorted(ts for ts, _ in found)
+    for row, (ts, event) in zip(rows, found, strict=True):
+        assert row["datapoint_public_id"] == datapoints.public_id(event, ts)
+    assert rows[0]["timestamp"] == "1971-02-03T00:00:00.000005+00:00"
+
+
+def test_an_export_leaves_no_connection_behind_however_it_ends(app, lab, oscar):
+    event = lab.event(oscar)
+    run = lab.experiment(oscar, started=NOON)
+    lab.samples(event, [(clock.to_micros(NOON) + n, 1.0) for n in range(5_000)])
+    with app.app_context():
+        before = db.engine.pool.checkedout()
+        wanted = queries.export(oscar.actor, run.public_id)
+        db.session.rollback()
+        stream = queries.csv_chunks(wanted)
+        assert next(stream) == HEADER.encode()
+        assert next(stream).count(b"\r\n") == 1000
+        assert db.engine.pool.checkedout() == before + 1
+        stream.close()
+        assert db.engine.pool.checkedout() == before
+        assert sum(chunk.count(b"\r\n") for chunk in queries.csv_chunks(wanted)) == 5_001
+        assert db.engine.pool.checkedout() == before
