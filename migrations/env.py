@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from webmacs.core.db import UtcDateTime
+from webmacs.core.migrations import include_name
 
 db = current_app.extensions["migrate"].db
 
@@ -46,6 +47,7 @@ def run() -> None:
             target_metadata=db.metadata,
             render_as_batch=True,
             render_item=render,
+            include_name=include_name,
             transaction_per_migration=True,
         )
         with context.begin_transaction():

@@ -1,6 +1,7 @@
 """The interface of the stores, and what they share."""
 
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
 BLOCK = 600_000_000  # microseconds: the stretch of time whose rollups a late point makes stale
@@ -21,28 +22,50 @@ class Store(Protocol):
         """Insert points, keep the latest values, and mark the blocks of late points stale.
 
         (event, ts) that is known already changes nothing; of several for one moment the first counts. The times of
-        `untimed` are ours to choose: where one is taken it moves on until it is free. Returns those as stored.
+        `untimed` are ours to choose: where one is taken it moves on until it is free, and the values of a channel keep
+        their order. Returns those as stored, in the order given.
         """
 
+    def make_ahead(self, connection: Any) -> None:
+        """Make the room that the next weeks need; on a connection with nothing open."""
 
-def distinct(rows: Iterable[Row]) -> list[Row]:
+
+key = itemgetter(0, 1)
+when = itemgetter(1)
+
+
+def distinct(rows: Sequence[Row]) -> list[Row]:
     """The first row of each moment, sorted: two batches that lock rows in the same order cannot deadlock."""
-    first: dict[tuple[int, int], Row] = {}
-    for row in rows:
-        first.setdefault((row[0], row[1]), row)
-    return sorted(first.values())
-
-
-def newest(rows: Iterable[Row]) -> list[Row]:
-    """The last row of each channel, in the order of the channels."""
-    found: dict[int, Row] = {}
-    for row in rows:
-        known = found.get(row[0])
-        if known is None or row[1] > known[1]:
-            found[row[0]] = row
+    found = dict(zip(map(key, reversed(rows)), reversed(rows), strict=True))
     return sorted(found.values())
 
 
-def late_blocks(rows: Iterable[Row], open_from: int) -> list[tuple[int, int]]:
-    """(event id, block) of the rows before `open_from`, each once."""
+def apart(untimed: Sequence[Row], timed: Iterable[Row] = ()) -> Sequence[Row]:
+    """The untimed rows, moved on where another row of the same batch has their moment."""
+    taken = set(map(key, timed))
+    free = len(taken)
+    taken.update(map(key, untimed))
+    if len(taken) == free + len(untimed):
+        return untimed
+    taken = set(map(key, timed))
+    last: dict[int, int] = {}
+    placed = []
+    for event_id, wanted, value in untimed:
+        ts = max(wanted, last.get(event_id, wanted - 1) + 1)
+        while (event_id, ts) in taken:
+            ts += 1
+        last[event_id] = ts
+        placed.append(Row(event_id, ts, value))
+    return placed
+
+
+def newest(rows: Iterable[Row]) -> list[Row]:
+    """The last row of each channel, in the order of the channels; takes sorted rows."""
+    return list({row[0]: row for row in rows}.values())
+
+
+def late_blocks(rows: Sequence[Row], open_from: int) -> list[tuple[int, int]]:
+    """(event id, block) of the rows before `open_from`, each once, sorted."""
+    if min(map(when, rows)) >= open_from:
+        return []
     return sorted({(row[0], row[1] // BLOCK) for row in rows if row[1] < open_from})

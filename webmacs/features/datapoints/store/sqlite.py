@@ -1,16 +1,35 @@
 """Datapoints in SQLite: one clustered table, prepared statements on the driver's own connection."""
 
+import json
 import sqlite3
 from collections.abc import Sequence
+from functools import cache
 from itertools import chain
+from typing import Any
 
-from webmacs.features.datapoints.store.base import Row, distinct, late_blocks, newest
+from webmacs.features.datapoints.store.base import Row, apart, distinct, late_blocks, newest
 
-INSERT = "INSERT INTO datapoints (event_id, ts, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-KEEP = """INSERT INTO latest_datapoints (event_id, ts, value) VALUES (?, ?, ?) ON CONFLICT (event_id)
-DO UPDATE SET ts = excluded.ts, value = excluded.value WHERE latest_datapoints.ts < excluded.ts"""
+AT_ONCE = 50  # rows of one statement; more of them gain nothing
+
+# FAIL leaves the rows before a failure in place: SQLite then keeps no journal of its own for each statement, which
+# would copy every page that it touches. Whoever sees a failure rolls the whole transaction back.
+INSERT = ("INSERT OR FAIL INTO datapoints (event_id, ts, value)", "(?, ?, ?)", "ON CONFLICT DO NOTHING")
+KEEP = (
+    "INSERT OR FAIL INTO latest_datapoints (event_id, ts, value)",
+    "(?, ?, ?)",
+    """ON CONFLICT (event_id) DO UPDATE SET ts = excluded.ts, value = excluded.value
+    WHERE latest_datapoints.ts < excluded.ts""",
+)
+MARK = (
+    "INSERT OR FAIL INTO stale_blocks (event_id, block, marks)",
+    "(?, ?, 1)",
+    "ON CONFLICT DO UPDATE SET marks = marks + 1",
+)
 OPEN_FROM = "SELECT open_from FROM rollup_state WHERE id = 1"
-MARK = "INSERT INTO stale_blocks (event_id, block, marks) VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET marks = marks + 1"
+LATEST = "SELECT event_id, ts FROM latest_datapoints WHERE event_id IN (SELECT value FROM json_each(?))"
+# the end of the run of taken moments that begins at ?2
+TAKEN_UNTIL = """SELECT d.ts FROM datapoints d WHERE d.event_id = ?1 AND d.ts >= ?2 AND NOT EXISTS
+(SELECT 1 FROM datapoints n WHERE n.event_id = ?1 AND n.ts = d.ts + 1) ORDER BY d.ts LIMIT 1"""
 
 
 class SqliteStore:
@@ -19,31 +38,53 @@ class SqliteStore:
     def write(self, connection: sqlite3.Connection, timed: Sequence[Row], untimed: Sequence[Row]) -> Sequence[Row]:
         """See `Store.write`."""
         cursor = connection.cursor()
-        rows = distinct(timed)
-        if rows:
-            cursor.executemany(INSERT, rows)
-        placed = _place(cursor, untimed) if untimed else untimed
-        cursor.executemany(KEEP, newest(chain(rows, placed)))
+        rows = distinct(timed) if timed else []
+        wishes = apart(untimed, rows) if untimed else untimed
+        doubtful = _doubtful(cursor, wishes) if wishes else None
+        if doubtful:
+            _insert(cursor, INSERT, rows)
+            wishes = [_place(cursor, wish) if wish.event_id in doubtful else wish for wish in wishes]
+        everything = sorted(chain(rows, wishes)) if wishes else rows
+        if not everything:
+            return wishes
+        _insert(cursor, INSERT, everything)
+        _insert(cursor, KEEP, newest(everything))
         found = cursor.execute(OPEN_FROM).fetchone()
-        late = late_blocks(chain(rows, placed), found[0]) if found else []
-        if late:
-            cursor.executemany(MARK, late)
-        return placed
+        if found:
+            _insert(cursor, MARK, late_blocks(everything, found[0]))
+        return wishes
+
+    def make_ahead(self, connection: sqlite3.Connection) -> None:
+        """See `Store.make_ahead`; a file grows by itself."""
 
 
-def _place(cursor: sqlite3.Cursor, rows: Sequence[Row]) -> Sequence[Row]:
-    """Insert rows whose time is ours to choose; nearly always every one of them finds its moment free."""
-    cursor.execute("SAVEPOINT place")
-    cursor.executemany(INSERT, rows)
-    if cursor.rowcount == len(rows):
-        cursor.execute("RELEASE place")
-        return rows
-    cursor.execute("ROLLBACK TO place")
-    cursor.execute("RELEASE place")
-    placed = []
-    for wanted in rows:
-        row = wanted
-        while cursor.execute(INSERT, row).rowcount == 0:
-            row = row._replace(ts=row.ts + 1)
-        placed.append(row)
-    return placed
+@cache
+def _statement(parts: tuple[str, str, str], rows: int) -> str:
+    head, row, tail = parts
+    return f"{head} VALUES {', '.join([row] * rows)} {tail}"
+
+
+def _insert(cursor: sqlite3.Cursor, parts: tuple[str, str, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, many with each statement."""
+    count = len(rows)
+    whole = count - count % AT_ONCE
+    for begin in range(0, whole, AT_ONCE):
+        values = list(chain.from_iterable(rows[begin : begin + AT_ONCE]))
+        cursor.execute(_statement(parts, AT_ONCE), values)
+    if whole < count:
+        cursor.executemany(_statement(parts, 1), rows[whole:] if whole else rows)
+
+
+def _doubtful(cursor: sqlite3.Cursor, wishes: Sequence[Row]) -> set[int]:
+    """The channels in which a wished moment may be taken: beyond the latest value every one is free."""
+    known = dict(cursor.execute(LATEST, (json.dumps([wish[0] for wish in newest(wishes)]),)))
+    return {event_id for event_id, ts, _ in wishes if event_id in known and ts <= known[event_id]}
+
+
+def _place(cursor: sqlite3.Cursor, wish: Row) -> Row:
+    """Insert a row at the first free moment from the wished one on."""
+    row = wish
+    while cursor.execute(_statement(INSERT, 1), row).rowcount == 0:
+        (taken,) = cursor.execute(TAKEN_UNTIL, row[:2]).fetchone()
+        row = row._replace(ts=taken + 1)
+    return row
