@@ -30,6 +30,10 @@ from webmacs.features.events.schemas import EventIn
 from webmacs.features.experiments import operations as experiments
 from webmacs.features.experiments.models import Experiment
 from webmacs.features.experiments.schemas import ExperimentIn
+from webmacs.features.exports import jobs as export_jobs
+from webmacs.features.exports import operations as exports
+from webmacs.features.exports.models import Export
+from webmacs.features.exports.schemas import ExportIn
 from webmacs.features.logs import operations as logs
 from webmacs.features.logs.models import LogEntry
 from webmacs.features.logs.schemas import LogIn
@@ -208,6 +212,15 @@ class Lab:
         """End an experiment now."""
         with self.arrival():
             experiments.stop(who.actor, experiment.public_id)
+
+    def export(self, who: Person, *, written: bool = True, **wish: Any) -> Export:
+        """An export, CSV of everything unless told otherwise, and unless it shall wait its file."""
+        with self.arrival():
+            made = exports.create(who.actor, ExportIn.model_validate({"format": "csv"} | wish))
+        with self.app.app_context():
+            if written:
+                export_jobs.write(made.public_id)
+        return made
 
     def log(self, who: Person, content: str = "Something happened.", **fields: Any) -> LogEntry:
         """An entry of the log book."""

@@ -26,7 +26,9 @@ from webmacs.features.events import api as events_api
 from webmacs.features.events import pages as events_pages
 from webmacs.features.experiments import api as experiments_api
 from webmacs.features.experiments import pages as experiments_pages
+from webmacs.features.exports import api as exports_api
 from webmacs.features.exports import jobs as export_jobs
+from webmacs.features.exports import pages as exports_pages
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
@@ -59,6 +61,8 @@ EDGES = (
     plugins_pages,
     plugins_api,
     dashboards_pages,
+    exports_pages,
+    exports_api,
     system_api,
     docs,
 )

@@ -6,6 +6,8 @@ from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.events.facts import EventDeleted, EventsChanged
 from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
+from webmacs.features.exports import jobs as export_jobs
+from webmacs.features.exports.facts import ExportRequested
 from webmacs.features.logs import operations as logs
 from webmacs.live import publish
 from webmacs.web import arrival
@@ -43,6 +45,7 @@ WIRING = Wiring(
         ExperimentStopped: (_log_stop,),
     },
     after={
+        ExportRequested: (export_jobs.ring,),
         DatapointsRecorded: (publish.values,),
         EventsChanged: (publish.channels_changed,),
         ExperimentStarted: (_experiments_changed,),

@@ -29,6 +29,16 @@ OWN_ACCOUNT = {
     "DELETE /api/v1/tokens/<public_id>",
 }
 
+# Files of what a viewer may see anyway; only one's own can be named.
+OWN_FILES = {
+    "POST /exports",
+    "POST /exports/<public_id>/cancel",
+    "POST /exports/<public_id>/delete",
+    "POST /api/v1/exports",
+    "PUT /api/v1/exports/<public_id>/cancel",
+    "DELETE /api/v1/exports/<public_id>",
+}
+
 # Long questions that travel in a body and change nothing.
 QUESTIONS = {"POST /api/v1/datapoints/series"}
 

@@ -19,7 +19,7 @@ def test_what_everybody_may_change_is_approved(app):
         for route in declared(app)
         if route.is_unsafe and (route.edge.can is Access.SIGNED_IN or route.edge.can in VIEWER)
     }
-    assert open_to_all == approved.OWN_ACCOUNT | approved.QUESTIONS
+    assert open_to_all == approved.OWN_ACCOUNT | approved.OWN_FILES | approved.QUESTIONS
 
 
 def test_what_the_agent_does_is_allowed_to_operators(app):

@@ -13,6 +13,7 @@ from rq.job import Job
 from webmacs.core import clock
 
 QUEUE = "webmacs"
+LIMIT = timedelta(minutes=3)  # after which a job that says nothing else is stopped
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ def queue(app: Flask) -> Queue:
     return Queue(QUEUE, connection=redis_of(app))
 
 
-def enqueue(job: Callable[..., None], *ids: Any) -> None:
-    """Ring the bell for a row: only after the commit, only ids."""
+def enqueue(job: Callable[..., None], *ids: Any, limit: timedelta | None = LIMIT) -> None:
+    """Ring the bell for a row: only after the commit, only ids. The job is stopped after `limit` (None: never)."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    queue(app).enqueue(job, *ids)
+    queue(app).enqueue(job, *ids, job_timeout=-1 if limit is None else int(limit.total_seconds()))
 
 
 def run_worker(app: Flask) -> None:

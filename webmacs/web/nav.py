@@ -20,6 +20,7 @@ PLACES = (
     ("Channels", "/channels", "sliders", Can.READ),
     ("Experiments", "/experiments", "clipboard-data", Can.READ),
     ("Data", "/data", "table", Can.READ),
+    ("Exports", "/exports", "download", Can.READ),
     ("Logs", "/logs", "journal-text", Can.READ),
     ("Plugins", "/plugins", "plug", Can.READ),
 )

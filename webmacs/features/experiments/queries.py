@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Engine, Select, exists, select
 
@@ -141,7 +142,7 @@ def export(actor: Actor, public_id: str) -> Export:
     """Prepare the CSV export of an experiment, running or stopped."""
     experiment = get(actor, public_id)
     run = stretch(actor, experiment)
-    cells = csv_cells(channels(actor, experiment))
+    cells = csv_cells([label(event) for event in channels(actor, experiment)])
     name = re.sub(r"\s", "_", experiment.name).replace("/", "-")
     filename = f"experiment_{name}_{experiment.public_id[:8]}.csv"
     stop = LAST if run.stop is None else run.stop + 1
@@ -156,14 +157,28 @@ def csv_chunks(wanted: Export) -> Iterator[bytes]:
         yield from layout.lines(*found)
 
 
-def csv_cells(covered: Iterable[Event]) -> dict[int, tuple[bytes, bytes]]:
+class Label(NamedTuple):
+    """What a file says about a channel, in plain values that outlive the transaction."""
+
+    id: int
+    public_id: str
+    name: str
+    unit: str
+
+
+def label(event: Event) -> Label:
+    """The label of a channel."""
+    return Label(event.id, event.public_id, event.name, event.unit)
+
+
+def csv_cells(covered: Iterable[Label]) -> dict[int, tuple[bytes, bytes]]:
     """Event id → the cells between time and value, and those after the value up to the digits of the datapoint's id."""
     return {
-        event.id: (
-            f"+00:00,{_cell(event.name)},{_cell(event.public_id)},".encode(),
-            f",{_cell(event.unit)},{datapoints.public_id(event.public_id, 0)[:-14]}".encode(),
+        channel.id: (
+            f"+00:00,{_cell(channel.name)},{_cell(channel.public_id)},".encode(),
+            f",{_cell(channel.unit)},{datapoints.public_id(channel.public_id, 0)[:-14]}".encode(),
         )
-        for event in covered
+        for channel in covered
     }
 
 

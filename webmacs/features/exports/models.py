@@ -1,5 +1,6 @@
 """Exports: which values somebody asked for as a file, and what became of it."""
 
+import json
 from datetime import datetime
 
 from sqlalchemy import BigInteger, ForeignKey, String, Text
@@ -27,3 +28,18 @@ class Export(Work, Base):
     stop: Mapped[datetime | None]
     bytes: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(String(64))
+
+    @property
+    def has_file(self) -> bool:
+        """Whether there is something to download."""
+        return self.state == "done"
+
+    @property
+    def download_url(self) -> str | None:
+        """Where the finished file is."""
+        return f"/api/v1/exports/{self.public_id}/file" if self.has_file else None
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels were chosen; None for all."""
+        return None if self.event_public_ids is None else len(json.loads(self.event_public_ids))
