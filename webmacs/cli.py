@@ -56,6 +56,8 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=1_048_576,
             timeout_graceful_shutdown=3,
             timeout_keep_alive=30,
         )

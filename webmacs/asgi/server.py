@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from flask import Flask
@@ -11,13 +12,19 @@ from webmacs.asgi.body import ClientGoneError, parting, say_briefly, take
 from webmacs.asgi.bridge import Bridge, environ
 from webmacs.asgi.protocol import Protocol
 from webmacs.core.db import db
+from webmacs.ingest import telemetry
 from webmacs.ingest.directory import Directory
 from webmacs.ingest.door import BATCH, SINGLE, Door
+from webmacs.ingest.telemetry import TelemetrySocket
 from webmacs.ingest.writer import Writer
 from webmacs.live import publish
+from webmacs.live import socket as stream_socket
 from webmacs.live.hub import Hub
+from webmacs.live.socket import StreamSocket
 from webmacs.live.sse import Receive, Scope, Send, Stream
 from webmacs.web.credentials import Credentials
+
+ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TURN = 0.001  # seconds that a thread computes before another one's turn; Python's own 5 ms add up for short requests
 
@@ -66,6 +73,10 @@ class Server:
         self._stream = Stream(app, self._hub)
         self._directory = Directory(app)
         self._writer = Writer(app)
+        self._sockets: dict[str, ASGI] = {
+            stream_socket.PATH: StreamSocket(app, self._hub),
+            telemetry.PATH: TelemetrySocket(app, self._directory, self._writer),
+        }
         self._door = Door(app, self._credentials, self._directory, self._writer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,7 +84,11 @@ class Server:
         if scope["type"] == "lifespan":
             await self._live_and_die(receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            socket = self._sockets.get(scope["path"])
+            if socket is None:
+                await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
+            else:
+                await socket(scope, receive, send)
         elif scope["path"] == "/live/stream" and scope["method"] == "GET":
             await self._stream(scope, receive, send)
         else:

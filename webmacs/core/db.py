@@ -260,6 +260,9 @@ class Wire:
         borrowed, self._borrowed = self._borrowed, None
         if borrowed is not None:
             with suppress(Exception):  # it may be broken, that is why it is closed
+                # closing alone leaves a transaction of SQLite open for as long as somebody holds one of its cursors
+                borrowed.driver_connection.rollback()
+            with suppress(Exception):
                 borrowed.invalidate()
             with suppress(Exception):
                 borrowed.close()

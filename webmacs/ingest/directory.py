@@ -10,6 +10,7 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from webmacs.core.db import transaction
+from webmacs.core.errors import Unavailable
 from webmacs.features.datapoints.admit import Channel
 from webmacs.features.events import queries as events
 
@@ -46,6 +47,23 @@ class Directory:
             return known
         self._read()
         return None
+
+    async def now(self) -> Channels:
+        """The channels, however long it takes to read them. Raises `Unavailable` when they cannot be read."""
+        known = self.fresh()
+        if known is None and self._reading is not None:
+            await self._reading
+            known = self._known
+        if known is None:
+            raise Unavailable("The database does not answer at the moment; nothing was saved.")
+        return known
+
+    async def anew(self) -> Channels:
+        """The channels as they are in the database, read at most once a second however often somebody asks."""
+        known = self._known
+        if known is not None and known.until - FRESH + 1.0 < time.monotonic():
+            self.forget()
+        return await self.now()
 
     def forget(self) -> None:
         """A channel changed. From any thread."""

@@ -4,8 +4,6 @@ Whatever is not usual (no bearer token in memory, an `Idempotency-Key`, a body t
 known) is left to the endpoints of the same path, so that each refusal has one wording and one place.
 """
 
-import asyncio
-import logging
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -22,16 +20,12 @@ from webmacs.features.datapoints.admit import Admitted, Reading, admit, moments
 from webmacs.features.datapoints.schemas import MAX_BATCH, stamp
 from webmacs.features.datapoints.store import Row
 from webmacs.ingest.directory import Channels, Directory
-from webmacs.ingest.writer import Load, Outcome, Writer
+from webmacs.ingest.writer import Writer
 from webmacs.web import headers
 from webmacs.web.arrival import BEARER
 from webmacs.web.credentials import Credentials
 
 SINGLE, BATCH = "/api/v1/datapoints", "/api/v1/datapoints/batch"
-PATIENCE = 30.0  # seconds that a sender is kept waiting for the disk
-RETRY_AFTER = 5  # seconds
-
-log = logging.getLogger(__name__)
 
 
 class Value(msgspec.Struct, gc=False):
@@ -103,32 +97,10 @@ class Door:
         if admitted is None:
             return None
         try:
-            placed = await self.write(actor.organization_id, channels, admitted)
+            placed = await self._writer.write(actor.organization_id, channels.names, admitted)
         except Unavailable as refusal:
             return self._refuse(str(refusal), refusal.retry_after)
-        except TimeoutError:
-            return self._refuse("The values could not be written in time.", RETRY_AFTER)
         return self._taken(path, admitted, placed, channels)
-
-    async def write(self, organization_id: int, channels: Channels, admitted: Admitted) -> Sequence[Row]:
-        """Have rows written; returns the untimed ones as stored, once all of them are on the disk.
-
-        Raises `Unavailable` when they cannot be written, TimeoutError when nobody knows yet.
-        """
-        if not admitted.timed and not admitted.untimed:
-            return []
-        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-
-        def done(result: Outcome) -> None:
-            if not outcome.done():
-                outcome.set_result(result)
-
-        self._writer.submit(Load(organization_id, channels.names, admitted.timed, admitted.untimed, done))
-        async with asyncio.timeout(PATIENCE):
-            result = await outcome
-        if isinstance(result, Unavailable):
-            raise result
-        return result
 
     def _who(self, request_headers: Iterable[tuple[bytes, bytes]]) -> Actor | None:
         """The actor of a bearer token that is in memory and may record; None for everybody else."""
@@ -150,7 +122,7 @@ class Door:
             readings = [
                 Reading(v.event_public_id, v.value, None if v.timestamp is None else stamp(v.timestamp)) for v in values
             ]
-        except (msgspec.MsgspecError, ValueError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
         admitted = admit(readings, known, moments)
         return None if path == SINGLE and admitted.rejected else admitted

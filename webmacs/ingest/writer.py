@@ -18,11 +18,13 @@ from webmacs.core.db import Wire, db
 from webmacs.core.errors import Unavailable
 from webmacs.core.facts import reactions
 from webmacs.features.datapoints import store
+from webmacs.features.datapoints.admit import Admitted
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.store import Row
 
 AWAY = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyError)
 MOST_ROWS = 20_000  # of one transaction: others wait for it
+PATIENCE = 30.0  # seconds that a sender is kept waiting for the disk
 MOST_WAITING = 200_000  # rows; beyond that the sender is asked to come again
 
 log = logging.getLogger(__name__)
@@ -78,6 +80,29 @@ class Writer(threading.Thread):
             raise Overloaded("More values are on their way than can be written; send them again in a moment.")
         self._rows += load.size
         self._waiting.put(load)
+
+    async def write(self, organization_id: int, names: dict[int, str], admitted: Admitted) -> Sequence[Row]:
+        """Have rows written; returns the untimed ones as stored, once all of them are on the disk.
+
+        Raises `Unavailable` when they cannot be written, or when nobody can tell in time whether they were.
+        """
+        if not admitted.timed and not admitted.untimed:
+            return []
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+
+        def done(result: Outcome) -> None:
+            if not outcome.done():
+                outcome.set_result(result)
+
+        self.submit(Load(organization_id, names, admitted.timed, admitted.untimed, done))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                result = await outcome
+        except TimeoutError:
+            raise Unavailable("The values could not be written in time.") from None
+        if isinstance(result, Unavailable):
+            raise result
+        return result
 
     async def close(self) -> None:
         """Take no more, write what waits, and end."""
@@ -164,7 +189,7 @@ def _refusal(error: Exception) -> Unavailable:
     if not _is_away(error):
         log.error("values were not recorded", exc_info=error)
         return Unavailable("The values could not be written; nothing was saved.")
-    log.warning("values were not recorded: %s", error)
+    log.warning("values were not recorded: %r", error)
     if "full" in str(error) or isinstance(error, psycopg.errors.DiskFull):
         return Unavailable("The disk is full; nothing was saved.")
     return Unavailable("The database does not answer at the moment; nothing was saved. Try again in a few seconds.")

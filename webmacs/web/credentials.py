@@ -4,7 +4,7 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from webmacs.core import clock
@@ -15,10 +15,22 @@ MOST = 10_000  # credentials
 
 
 class Known(NamedTuple):
-    """Whom a credential stood for when the database was asked last; `until` by `time.monotonic()`."""
+    """Whom a credential stood for when the database was asked last, by two clocks: people set one of them back."""
 
     recognised: Recognised
-    until: float
+    asked: float  # time.monotonic()
+    asked_on: datetime
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it can be relied on without asking again."""
+        now = clock.now()
+        ends = self.recognised.ends_on
+        return (
+            time.monotonic() - self.asked < FRESH.total_seconds()
+            and timedelta() <= now - self.asked_on < FRESH
+            and (ends is None or now < ends)
+        )
 
 
 class Credentials:
@@ -35,21 +47,20 @@ class Credentials:
     def peek(self, credential: str) -> Actor | None:
         """The actor if memory is fresh."""
         known = self._known.get(_key(credential))
-        return known.recognised.actor if known is not None and known.until > time.monotonic() else None
+        return known.recognised.actor if known is not None and known.is_fresh else None
 
     def recognise(self, credential: str, ask: Callable[[], Recognised]) -> Recognised:
         """The actor, from memory or by asking; nothing is remembered when `ask` raises."""
         actor = self.peek(credential)
         if actor is not None:
             return Recognised(actor, None, False)
-        before, asked = self._forgotten, time.monotonic()
+        before, asked, asked_on = self._forgotten, time.monotonic(), clock.now()
         found = ask()
-        lasts = FRESH if found.ends_on is None else min(FRESH, found.ends_on - clock.now())
         with self._lock:
             if before == self._forgotten:
                 if len(self._known) >= MOST:
                     self._known.clear()
-                self._known[_key(credential)] = Known(found, asked + lasts.total_seconds())
+                self._known[_key(credential)] = Known(found, asked, asked_on)
         return found
 
     def forget(self, user_id: int | None = None) -> None:

@@ -1,0 +1,67 @@
+"""WebSockets before their first message: who asks, from where, and for how long the answer holds."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import orjson
+from flask import Flask
+from werkzeug.test import EnvironBuilder
+
+from webmacs.core.db import transaction
+from webmacs.core.identity import Actor
+from webmacs.core.permissions import Can, authorize
+from webmacs.web.arrival import identify
+
+Scope = MutableMapping[str, Any]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+POLICY_VIOLATION = 1008
+
+
+def environ_of(scope: Scope) -> dict[str, Any]:
+    """The handshake as the pages see a request, so that one piece of code decides who is asking.
+
+    `?token=` is the documented way of clients that cannot set a header; a header is the better one.
+    """
+    names = {b"cookie", b"authorization", b"host"}
+    headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"] if k.lower() in names]
+    token = parse_qs(scope["query_string"].decode("latin-1")).get("token")
+    if token and not any(name.lower() == "authorization" for name, _ in headers):
+        headers.append(("Authorization", f"Bearer {token[0]}"))
+    return EnvironBuilder(path=scope["path"], headers=headers).get_environ()
+
+
+def comes_from_elsewhere(scope: Scope) -> bool:
+    """Whether a page of another site opened the connection: browsers tell, and cannot be made to lie."""
+    given = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
+    origin = given.get(b"origin")
+    return origin is not None and urlsplit(origin).netloc != given.get(b"host")
+
+
+def actor_of(app: Flask, scope: Scope, permission: Can) -> Actor:
+    """Who asks. Raises a refusal when it is nobody, or nobody who may. Asks the database: call it in a thread."""
+    with app.request_context(environ_of(scope)), transaction(write=False):
+        actor = identify()
+        authorize(actor, permission)
+        return actor
+
+
+async def refuse(send: Send, reason: str) -> None:
+    """Close an accepted connection, saying why in at most 123 bytes."""
+    await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason.rstrip(".")[:120]})
+
+
+async def say(send: Send, document: object) -> None:
+    """Send a JSON message as text."""
+    await send({"type": "websocket.send", "text": orjson.dumps(document).decode()})
+
+
+def heard(message: MutableMapping[str, Any]) -> dict[str, Any] | None:
+    """The JSON object that a client sent; None when it was something else."""
+    try:
+        document = orjson.loads(message.get("text") or message.get("bytes") or b"")
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
