@@ -1,6 +1,9 @@
 """Real processes: one WebMACS for all who only talk to it, a fresh one for each who breaks it."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +33,23 @@ def webmacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
     finally:
         running.end()
+
+
+@pytest.fixture(scope="session")
+def elsewhere(webmacs: Running) -> tuple[str, str]:
+    """A channel of another organization and its administrator's mail address."""
+    mail, public_id = webmacs.new_user("eve", "admin")
+    with closing(sqlite3.connect(webmacs.folder / "webmacs.db", timeout=10)) as database, database:
+        database.execute(
+            "INSERT INTO organizations (public_id, name, created_on) VALUES ('org_elsewhere', 'Elsewhere', ?)",
+            [datetime.now(UTC).replace(tzinfo=None).isoformat(" ")],
+        )
+        database.execute(
+            "UPDATE users SET organization_id = (SELECT id FROM organizations WHERE public_id = 'org_elsewhere')"
+            " WHERE public_id = ?",
+            [public_id],
+        )
+    return webmacs.new_event("Channel elsewhere", mail), mail
 
 
 @pytest.fixture(autouse=True)

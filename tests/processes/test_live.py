@@ -4,10 +4,9 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -26,23 +25,6 @@ def channel(webmacs: Running) -> str:
 @pytest.fixture(scope="module")
 def cookie(webmacs: Running) -> str:
     return webmacs.browser().cookie
-
-
-@pytest.fixture(scope="module")
-def elsewhere(webmacs: Running) -> tuple[str, str]:
-    """A channel of another organization and its administrator's mail address."""
-    mail, public_id = webmacs.new_user("eve", "admin")
-    with closing(sqlite3.connect(webmacs.folder / "webmacs.db", timeout=10)) as database, database:
-        database.execute(
-            "INSERT INTO organizations (public_id, name, created_on) VALUES ('org_elsewhere', 'Elsewhere', ?)",
-            [datetime.now(UTC).replace(tzinfo=None).isoformat(" ")],
-        )
-        database.execute(
-            "UPDATE users SET organization_id = (SELECT id FROM organizations WHERE public_id = 'org_elsewhere')"
-            " WHERE public_id = ?",
-            [public_id],
-        )
-    return webmacs.new_event("Channel elsewhere", mail), mail
 
 
 def post(running: Running, event: str, value: float, mail: str = MAIL, at: datetime | None = None) -> None:

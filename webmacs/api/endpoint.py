@@ -12,7 +12,7 @@ from webmacs.api import idempotency
 from webmacs.core.errors import BadRequest
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Access, Can, authorize
-from webmacs.web.arrival import SAFE_METHODS, Edge, check_csrf, identify, query_values, within_transaction
+from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS, Edge, check_csrf, identify, query_values, within_transaction
 
 JSON = "application/json"
 
@@ -29,11 +29,13 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     streams: str | None = None,
     replayable: bool = True,
     reads: bool = False,
+    lasts_until: str | None = None,
 ) -> Callable[..., Any]:
     """Declare an endpoint. The view gets `actor`, `body` and `query` (when declared) and the path's values; it returns
     what `out` can show, or a Response. `streams` names the media type of an answer that is not JSON.
     `replayable=False` keeps the answer out of the memory of `Idempotency-Key` because it holds a secret.
     `reads=True` says that a POST only asks a long question: it takes no write lock and commits nothing.
+    `lasts_until` names the topic whose news end the answer: until then the server may give it again to the same role.
 
     Checks run in this order: JSON syntax 422, authentication 401, permission 403, fields 422, then the view.
     """
@@ -59,6 +61,8 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
                 return run(actor)
 
             def run(actor: Actor) -> Response:
+                if lasts_until is not None:
+                    request.environ[LASTS_UNTIL] = lasts_until
                 result = view(actor=actor, **values)
                 return result if isinstance(result, Response) else _show(result, shown, status)
 

@@ -58,8 +58,8 @@ class Bridge:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
 
-    async def __call__(self, request: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Answer one request."""
+    async def __call__(self, request: dict[str, Any], receive: Receive, send: Send) -> "Call":
+        """Answer one request; returns the call that did it."""
         call = Call(self._app, request)
         try:
             await self._in_thread(call.begin)
@@ -71,6 +71,7 @@ class Bridge:
         finally:
             if not call.is_over:
                 self._threads.submit(call.close)  # not awaited: we may be here because the server stops
+        return call
 
     async def _stream(self, call: "Call", receive: Receive, send: Send) -> None:
         """Send piece by piece, as fast as the client reads, until it leaves."""
@@ -96,6 +97,7 @@ class Call:
         self.headers: list[tuple[bytes, bytes]] = []
         self.piece = b""  # what is to be sent next
         self.is_over = False
+        self.is_whole = False  # whether `piece` is the whole answer
         self._app = app
         self._request = request
         self._answer: Iterable[bytes] = ()
@@ -127,6 +129,7 @@ class Call:
         if (length is not None and length <= WHOLE_ANSWER) or self._request["REQUEST_METHOD"] == "HEAD":
             try:
                 self.piece = b"".join(self._pieces)
+                self.is_whole = True
             finally:
                 self._end()
         else:

@@ -10,6 +10,7 @@ from flask import Flask
 
 from webmacs.asgi.body import ClientGoneError, parting, say_briefly, take
 from webmacs.asgi.bridge import Bridge, environ
+from webmacs.asgi.memory import Key, Memory
 from webmacs.asgi.protocol import Protocol
 from webmacs.core.db import db
 from webmacs.ingest import telemetry
@@ -22,6 +23,7 @@ from webmacs.live import socket as stream_socket
 from webmacs.live.hub import Hub
 from webmacs.live.socket import StreamSocket
 from webmacs.live.sse import Receive, Scope, Send, Stream
+from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS
 from webmacs.web.credentials import Credentials
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -34,9 +36,10 @@ _M_ARENA_MAX = -8  # malloc.h
 class Pages:
     """Everything that the application answers in threads."""
 
-    def __init__(self, bridge: Bridge, limit: int) -> None:
+    def __init__(self, bridge: Bridge, limit: int, memory: Memory | None = None) -> None:
         self._bridge = bridge
         self._limit = limit
+        self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, door: Door | None = None) -> None:
         """Take the whole body first, so that a slow sender holds no thread; then a fast door or a thread answers."""
@@ -56,7 +59,30 @@ class Pages:
                 await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
                 await send({"type": "http.response.body", "body": answer.body})
                 return
-        await self._bridge(environ(scope, body, length), receive, send)
+        key = self._memory.key_of(scope) if self._memory is not None else None
+        if self._memory is None:
+            await self._bridge(environ(scope, body, length), receive, send)
+        elif key is None:
+            await self._bridge(environ(scope, body, length), receive, send)
+            if scope["method"] not in SAFE_METHODS:
+                self._memory.forget("health")
+        else:
+            await self._remembered(self._memory, key, environ(scope, body, length), receive, send)
+
+    async def _remembered(
+        self, memory: Memory, key: Key, request: dict[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Answer from memory, else from a thread, and remember that if the endpoint says that it may be."""
+        kept = memory.find(key)
+        if kept is not None:
+            await send({"type": "http.response.start", "status": kept.status, "headers": kept.fresh_headers()})
+            await send({"type": "http.response.body", "body": kept.body})
+            return
+        turn = memory.turn()
+        call = await self._bridge(request, receive, send)
+        topic = request.get(LASTS_UNTIL)
+        if topic is not None and call.is_whole:
+            memory.keep(key, topic, turn, call.status, call.headers, call.piece)
 
 
 class Server:
@@ -68,11 +94,12 @@ class Server:
         _be_modest()
         self._app = app
         self._credentials: Credentials = app.extensions["webmacs.credentials"]
-        self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"])
+        self._memory = Memory(self._credentials)
+        self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"], self._memory)
         self._hub = Hub(app.config["REDIS_URL"], self._overhear)
         self._stream = Stream(app, self._hub)
         self._directory = Directory(app)
-        self._writer = Writer(app)
+        self._writer = Writer(app, lambda: self._memory.forget("health"))
         self._sockets: dict[str, ASGI] = {
             stream_socket.PATH: StreamSocket(app, self._hub),
             telemetry.PATH: TelemetrySocket(app, self._directory, self._writer),
@@ -99,11 +126,16 @@ class Server:
         """What is remembered here may have changed elsewhere."""
         if "recheck" in message:
             self._credentials.forget(message["recheck"])
+            self._memory.forget("channels")  # they name the user who made them, as long as there is one
         elif "channels" in message:
             self._directory.forget()
+            self._memory.forget("channels")
+        elif "values" in message:
+            self._memory.forget("health")
         elif "catch_up" in message:
             self._credentials.forget()
             self._directory.forget()
+            self._memory.forget("channels")
 
     async def _live_and_die(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -60,9 +60,10 @@ class Overloaded(Unavailable):
 class Writer(threading.Thread):
     """Writes loads in the order of their arrival."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, written: Callable[[], None] = lambda: None) -> None:
         super().__init__(name="writer", daemon=True)
         self._app = app
+        self._written = written  # called in the event loop after each commit
         self._waiting: SimpleQueue[Load | None] = SimpleQueue()  # None: the end
         self._rows = 0  # that wait; counted by the event loop and lowered by it
         self._is_open = False
@@ -146,6 +147,7 @@ class Writer(threading.Thread):
 
     def _tell(self, outcomes: list[tuple[Load, Outcome]]) -> None:
         """In the event loop: once for all loads of a commit."""
+        self._written()
         for load, outcome in outcomes:
             self._rows -= load.size
             load.done(outcome)

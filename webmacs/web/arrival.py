@@ -16,6 +16,7 @@ from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
 from webmacs.web.credentials import Credentials
 
+LASTS_UNTIL = "webmacs.lasts_until"  # in the WSGI environment: the answer holds until this topic is told
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 

@@ -11,7 +11,7 @@ from webmacs.features.events.schemas import EventFilter, EventIn, EventOut, Even
 
 
 @bp.get("/api/v1/events")
-@endpoint("List events", can=Can.READ, query=EventFilter, out=PageOut[EventOut])
+@endpoint("List events", can=Can.READ, query=EventFilter, out=PageOut[EventOut], lasts_until="channels")
 def list_json(actor: Actor, query: EventFilter) -> object:
     """Channel definitions in the order of their creation."""
     return queries.find(actor, query)

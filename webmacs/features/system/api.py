@@ -11,7 +11,7 @@ from webmacs.features.system.schemas import HealthOut
 
 
 @bp.get("/health")
-@endpoint("System health", can=Access.PUBLIC, out=HealthOut)
+@endpoint("System health", can=Access.PUBLIC, out=HealthOut, lasts_until="health")
 def health_json(actor: Actor) -> object:  # noqa: ARG001 - every view gets the actor
     """Always 200, also when degraded: for people and for clients of the original API."""
     return queries.health()
