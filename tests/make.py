@@ -34,6 +34,8 @@ from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import operations as exports
 from webmacs.features.exports.models import Export
 from webmacs.features.exports.schemas import ExportIn
+from webmacs.features.imports import operations as imports
+from webmacs.features.imports.models import Import
 from webmacs.features.logs import operations as logs
 from webmacs.features.logs.models import LogEntry
 from webmacs.features.logs.schemas import LogIn
@@ -221,6 +223,12 @@ class Lab:
             if written:
                 export_jobs.write(made.public_id)
         return made
+
+    def upload(self, who: Person, content: str | bytes, name: str = "history.csv") -> Import:
+        """An uploaded file of history."""
+        data = content.encode() if isinstance(content, str) else content
+        with self.arrival():
+            return imports.create(who.actor, name, [data])
 
     def log(self, who: Person, content: str = "Something happened.", **fields: Any) -> LogEntry:
         """An entry of the log book."""

@@ -29,7 +29,9 @@ from webmacs.features.experiments import pages as experiments_pages
 from webmacs.features.exports import api as exports_api
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import pages as exports_pages
+from webmacs.features.imports import api as imports_api
 from webmacs.features.imports import jobs as import_jobs
+from webmacs.features.imports import pages as imports_pages
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
 from webmacs.features.plugins import api as plugins_api
@@ -63,6 +65,8 @@ EDGES = (
     dashboards_pages,
     exports_pages,
     exports_api,
+    imports_pages,
+    imports_api,
     system_api,
     docs,
 )

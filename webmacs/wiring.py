@@ -8,6 +8,8 @@ from webmacs.features.events.facts import EventDeleted, EventsChanged
 from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports.facts import ExportRequested
+from webmacs.features.imports import jobs as import_jobs
+from webmacs.features.imports.facts import ImportRequested
 from webmacs.features.logs import operations as logs
 from webmacs.live import publish
 from webmacs.web import arrival
@@ -46,6 +48,7 @@ WIRING = Wiring(
     },
     after={
         ExportRequested: (export_jobs.ring,),
+        ImportRequested: (import_jobs.ring,),
         DatapointsRecorded: (publish.values,),
         EventsChanged: (publish.channels_changed,),
         ExperimentStarted: (_experiments_changed,),

@@ -54,5 +54,11 @@ AGENT = {
 # What costs more with more channels, because each is thinned on its own; statements at most.
 DEARER = {"GET /experiments/<public_id>/figure.json": 30}
 
-# What an Idempotency-Key cannot repeat: who signs in is nobody yet, and the secret of a new token is kept nowhere.
-UNREPEATABLE = {"POST /api/v1/auth/login", "POST /api/v1/auth/logout", "POST /api/v1/tokens"}
+# What an Idempotency-Key cannot repeat: who signs in is nobody yet, the secret of a new token is kept nowhere, and a
+# file of hundreds of megabytes is not compared.
+UNREPEATABLE = {
+    "POST /api/v1/auth/login",
+    "POST /api/v1/auth/logout",
+    "POST /api/v1/tokens",
+    "POST /api/v1/imports",
+}

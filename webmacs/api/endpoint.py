@@ -30,10 +30,12 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     replayable: bool = True,
     reads: bool = False,
     lasts_until: str | None = None,
+    takes: str | None = None,
 ) -> Callable[..., Any]:
     """Declare an endpoint. The view gets `actor`, `body` and `query` (when declared) and the path's values; it returns
     what `out` can show, or a Response. `streams` names the media type of an answer that is not JSON.
     `replayable=False` keeps the answer out of the memory of `Idempotency-Key` because it holds a secret.
+    `takes` names the media type of a body that is not JSON; the view reads it from the request by itself.
     `reads=True` says that a POST only asks a long question: it takes no write lock and commits nothing.
     `lasts_until` names the topic whose news end the answer: until then the server may give it again to the same role.
 
@@ -47,7 +49,8 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:
             def answer() -> Response:
-                document = _document() if request.method not in SAFE_METHODS else None
+                is_other = takes is not None and request.mimetype == takes
+                document = _document() if request.method not in SAFE_METHODS and not is_other else None
                 actor = identify(can)
                 authorize(actor, can)
                 check_csrf(edge, actor)

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -92,9 +92,13 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def tidy(name: str) -> None:
-    """Delete what writers that were killed left in the folder: nobody has written to it for an hour."""
-    for scratch in folder(name).glob(f".*{PART}"):
-        with contextlib.suppress(FileNotFoundError):  # its writer ended well just now
-            if time.time() - scratch.stat().st_mtime > FORSAKEN:
-                scratch.unlink()
+def tidy(name: str, wanted: Collection[str] | None = None) -> None:
+    """Delete what writers that were killed left in the folder, and unless None, all that is not `wanted`.
+
+    What somebody wrote to within the last hour stays.
+    """
+    for path in folder(name).iterdir():
+        if path.suffix == PART or (wanted is not None and path.name not in wanted):
+            with contextlib.suppress(FileNotFoundError):  # its writer ended just now
+                if time.time() - path.stat().st_mtime > FORSAKEN:
+                    path.unlink()

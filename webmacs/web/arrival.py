@@ -87,6 +87,15 @@ def _identify() -> Actor:
     return current_user.actor if current_user.is_authenticated else ANONYMOUS
 
 
+def identify_early() -> Actor:
+    """Who is asking, before the arrival's transaction begins; nobody for a credential that its route will refuse."""
+    try:
+        with transaction(write=False):
+            return identify()
+    except (Unauthenticated, SQLAlchemyError):
+        return ANONYMOUS
+
+
 def load_browser(session_id: str) -> SignedIn | None:
     """flask-login's question: who is behind the id in the cookie?"""
     found = authenticators().session(session_id)

@@ -142,7 +142,8 @@ def test_gaps_crowds_and_times_before_2001_are_all_exported(lab, oscar, client_a
     events = [lab.event(oscar) for _ in range(3)]
     start = clock.to_micros(NOON)
     expected = {(clock.to_micros(early) + 5, events[0].public_id)}
-    lab.samples(events[0], [(clock.to_micros(early) + 5, 0.5), *((start + n * 40, 1.0) for n in range(20_000))])
+    lab.samples(events[0], [(start + n * 40, 1.0) for n in range(20_000)])
+    lab.record(oscar, events[0], 0.5, at=early + timedelta(microseconds=5))
     expected |= {(start + n * 40, events[0].public_id) for n in range(20_000)}
     for event in events[1:]:
         lab.samples(event, [(start + n * 40, 1.0) for n in range(2_000)])

@@ -1,5 +1,8 @@
 """Imports: a file that was uploaded, how its columns are to be read, and what became of its rows."""
 
+import json
+from typing import Any
+
 from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -24,3 +27,13 @@ class Import(Work, Base):
     accepted: Mapped[int] = mapped_column(BigInteger, default=0)
     rejected: Mapped[int] = mapped_column(BigInteger, default=0)
     problems: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether somebody may say how it is to be read, check it and start it."""
+        return self.state in ("uploaded", "checked")
+
+    @property
+    def listed(self) -> list[dict[str, Any]]:
+        """The bad rows that are listed."""
+        return [] if self.problems is None else list(json.loads(self.problems))
