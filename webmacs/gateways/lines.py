@@ -14,7 +14,7 @@ from struct import Struct
 
 import orjson
 
-ROWS = 1_000  # rows of one chunk: about 100 kB
+ROWS = 2_000  # rows of one chunk: about 250 kB, in two milliseconds
 SECONDS = 10_000  # texts of seconds that are remembered
 _SIXTEEN = 10**15  # the first moment of sixteen digits, September 2001
 
@@ -33,7 +33,7 @@ class Layout:
         self._seconds = _Seconds(end + begin)
 
     def lines(self, event_ids: Sequence[int], times: Sequence[int], values: Sequence[float]) -> Iterator[bytes]:
-        """The rows as text, some hundred kilobytes at a time."""
+        """The rows as text, a chunk at a time."""
         for at in range(0, len(times), ROWS):
             upto = at + ROWS
             yield self._chunk(event_ids[at:upto], times[at:upto], values[at:upto])

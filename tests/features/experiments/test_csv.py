@@ -168,7 +168,7 @@ def test_an_export_leaves_no_connection_behind_however_it_ends(app, lab, oscar):
         db.session.rollback()
         stream = queries.csv_chunks(wanted)
         assert next(stream) == HEADER.encode()
-        assert next(stream).count(b"\r\n") == 1000
+        assert next(stream).count(b"\r\n") == 2000
         assert db.engine.pool.checkedout() == before + 1
         stream.close()
         assert db.engine.pool.checkedout() == before

@@ -150,7 +150,7 @@ def export(actor: Actor, public_id: str) -> Export:
 
 
 def csv_chunks(wanted: Export) -> Iterator[bytes]:
-    """The export as text, a thousand rows at a time; memory does not grow with the number of rows."""
+    """The export as text, two thousand rows at a time; memory does not grow with the number of rows."""
     yield CSV_HEAD
     layout = Layout(b"", wanted.cells, b"\r\n")
     for found in columns(wanted.engine, list(wanted.cells), wanted.start, wanted.stop):

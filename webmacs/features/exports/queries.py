@@ -155,7 +155,7 @@ def layout_of(made: Plan, kind: str) -> tuple[bytes, Layout]:
 
 
 def text_chunks(made: Plan, kind: str) -> Iterator[bytes]:
-    """The selection as text, a thousand rows at a time; memory does not grow with the number of rows."""
+    """The selection as text, two thousand rows at a time; memory does not grow with the number of rows."""
     head, layout = layout_of(made, kind)
     yield head
     for found in made.columns():
