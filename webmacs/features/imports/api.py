@@ -69,7 +69,7 @@ def get_json(actor: Actor, public_id: str) -> object:
 @bp.get(f"{ROOT}/<public_id>/preview")
 @endpoint("See the first rows of an uploaded file", can=Can.RECORD, out=Preview, errors=(404, 409, 422))
 def preview_json(actor: Actor, public_id: str) -> object:
-    """Its columns and ten rows, as text."""
+    """Its columns and five rows, as text."""
     return queries.preview(actor, queries.get(actor, public_id))
 
 

@@ -11,7 +11,7 @@ from webmacs.core.paging import PageQuery
 from webmacs.core.schemas import NO_NUL, Reference, Schema
 
 MOST_PROBLEMS = 100  # bad rows that are listed; the others are only counted
-PREVIEW_ROWS = 10
+PREVIEW_ROWS = 5
 
 STAMPS: dict[str, str] = {
     "iso": "ISO 8601 (2026-11-20T12:00:00)",
