@@ -9,21 +9,21 @@ from itertools import count
 from typing import Any
 
 from flask import Flask, has_app_context
-from sqlalchemy import Engine, event, insert, select
+from sqlalchemy import Engine, event, select
 from werkzeug.test import Client, TestResponse
 
 from webmacs.core import clock
-from webmacs.core.db import db, transaction
+from webmacs.core.db import db, driver, transaction
 from webmacs.core.identity import Actor, Role
 from webmacs.core.ids import new_id
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts.models import ApiToken, Login, Organization, User
 from webmacs.features.accounts.schemas import TokenIn
 from webmacs.features.datapoints import operations as datapoints
+from webmacs.features.datapoints import store
 from webmacs.features.datapoints.admit import Reading
-from webmacs.features.datapoints.models import datapoints as datapoint_table
-from webmacs.features.datapoints.models import latest_datapoints
 from webmacs.features.datapoints.operations import Recorded
+from webmacs.features.datapoints.store import Row
 from webmacs.features.events import operations as events
 from webmacs.features.events.models import Event
 from webmacs.features.events.schemas import EventIn
@@ -187,13 +187,9 @@ class Lab:
 
     def samples(self, event: Event, samples: Iterable[tuple[int, float]]) -> None:
         """Many datapoints (microseconds since 1970, value) at once, past the operation."""
-        rows = [{"event_id": event.id, "ts": ts, "value": value} for ts, value in samples]
-        if not rows:
-            return
-        last = max(rows, key=lambda row: row["ts"])
+        rows = [Row(event.id, ts, value) for ts, value in samples]
         with self.arrival():
-            db.session.execute(insert(datapoint_table), rows)
-            db.session.execute(insert(latest_datapoints), [last])
+            store.of(db.engine.dialect.name).write(driver(), rows, [])
 
     def experiment(
         self, who: Person, name: str | None = None, scope: Sequence[Event] | None = None, **times: datetime | None

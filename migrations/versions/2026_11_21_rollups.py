@@ -31,7 +31,14 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("open_from", sa.BigInteger(), nullable=False),
         sa.Column("whole_until", sa.BigInteger(), nullable=False),
+        sa.Column("turn", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rollup_state")),
+    )
+    op.create_table(
+        "raw_from",
+        sa.Column("event_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("ts", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_raw_from")),
     )
     op.create_table(
         "stale_blocks",
@@ -44,5 +51,6 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("stale_blocks")
+    op.drop_table("raw_from")
     op.drop_table("rollup_state")
     op.drop_table("rollups")

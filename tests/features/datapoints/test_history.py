@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from webmacs.core import clock
 from webmacs.core.db import db
-from webmacs.features.datapoints import queries
+from webmacs.features.datapoints import series
 from webmacs.features.datapoints.decide import stride_indices
 
 DATAPOINTS, SERIES = "/api/v1/datapoints", "/api/v1/datapoints/series"
@@ -25,7 +25,7 @@ def _from(client, url):
     window=st.tuples(st.integers(0, 45), st.integers(0, 45)),
 )
 def test_slices_yield_every_row_once_in_order_both_ways(lab, oscar, bursts, window, monkeypatch):
-    monkeypatch.setattr(queries, "SLICE_ROWS", 8)  # so that few rows meet all the edges
+    monkeypatch.setattr(series, "SLICE_ROWS", 8)  # so that few rows meet all the edges
     rows = []
     events = [lab.event(oscar) for _ in bursts]
     for event, parts in zip(events, bursts, strict=True):
@@ -36,19 +36,19 @@ def test_slices_yield_every_row_once_in_order_both_ways(lab, oscar, bursts, wind
     wanted = sorted((row for row in rows if low <= row[1] < high), key=lambda row: (row[1], row[0]))
     ids = [event.id for event in events]
     with lab.arrival(write=False):
-        forward = list(queries.scan(db.session.connection(), ids, low, high))
-        backward = list(queries.scan(db.session.connection(), ids, low, high, descending=True))
+        forward = list(series.scan(db.session.connection(), ids, low, high))
+        backward = list(series.scan(db.session.connection(), ids, low, high, descending=True))
     assert forward == wanted
     assert backward == wanted[::-1]
 
 
 def test_many_rows_at_one_moment_are_not_cut_apart(lab, oscar, monkeypatch):
-    monkeypatch.setattr(queries, "SLICE_ROWS", 2)
+    monkeypatch.setattr(series, "SLICE_ROWS", 2)
     events = [lab.event(oscar) for _ in range(12)]
     for event in events:
         lab.samples(event, [(BASE, 1.0), (BASE + 1, 2.0)])
     with lab.arrival(write=False):
-        found = list(queries.scan(db.session.connection(), [e.id for e in events], 0, BASE + 10))
+        found = list(series.scan(db.session.connection(), [e.id for e in events], 0, BASE + 10))
     assert [(row[0], row[1]) for row in found] == [(e.id, BASE + i) for i in (0, 1) for e in events]
 
 
@@ -105,7 +105,7 @@ def test_a_series_takes_the_documented_places_and_always_the_last(lab, oscar, cl
 
 
 def test_a_long_series_is_sampled_by_time(lab, oscar, client_as, monkeypatch):
-    monkeypatch.setattr(queries, "EXACT_ROWS", 500)
+    monkeypatch.setattr(series, "EXACT_ROWS", 500)
     event = lab.event(oscar)
     start = clock.to_micros(clock.now() - timedelta(hours=2))
     samples = [(start + i * 1_000_000, float(i)) for i in range(1000)] + [(start + 5_000_000_000, 5000.0)]

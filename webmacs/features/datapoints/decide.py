@@ -1,9 +1,28 @@
-"""Pure choices about series of points: which of many to show, and which stretch of time a point belongs to."""
+"""Pure choices about series of points: which of many to show, what they amount to, and which stretch they belong to."""
 
+import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
 
 Sample = tuple[int, float]  # (microseconds since 1970, value)
+Range = tuple[int, int, int]  # (width, from, to): rollup rows of this width; 0 is the points themselves
+
+SECOND, MINUTE, HOUR, DAY = 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000
+TEN, BLOCK = 10 * SECOND, 10 * MINUTE
+WIDTHS = (TEN, MINUTE, BLOCK, HOUR, DAY)  # microseconds that one rollup row covers
+# A block with fewer points keeps no rows of this width: reading the points is as quick and takes no room.
+FEWEST = {TEN: 1200, MINUTE: 200, BLOCK: 1}
+STEPS: tuple[int, ...] = (
+    *(factor * 10**power for power in range(7) for factor in (1, 2, 5)),
+    *(n * SECOND for n in (10, 20, 30)),
+    *(n * MINUTE for n in (1, 2, 3, 4, 5, 6, 10, 20, 30)),
+    *(n * HOUR for n in (1, 2, 3, 4, 6, 8, 12)),
+    *(n * DAY for n in (1, 2, 3, 5, 7, 10, 15, 30, 60, 120, 240, 480, 960, 1920)),
+)
+MOST = 1.7976931348623157e308
 
 
 def stride_indices(count: int, wanted: int) -> list[int]:
@@ -17,28 +36,139 @@ def stride_indices(count: int, wanted: int) -> list[int]:
     return [int(i * stride) for i in range(wanted - 1)] + [count - 1]
 
 
-def minmax(samples: Iterable[Sample], start: int, stop: int, wanted: int) -> list[Sample]:
-    """The lowest and the highest sample of each of wanted//2 equal stretches of time, in order, and the last one.
+class Bucket(NamedTuple):
+    """What the points of one stretch of time amount to; of equal extremes the first moment counts."""
 
-    Reads the samples once and keeps two for each stretch, so memory does not grow with the history.
+    start: int
+    points: int
+    total: float
+    low: float
+    low_ts: int
+    high: float
+    high_ts: int
+
+
+def finite(total: float) -> float:
+    """A sum that has run out of the range of doubles, as near as doubles come: no database keeps what is no number."""
+    if math.isfinite(total):
+        return total
+    return 0.0 if math.isnan(total) else math.copysign(MOST, total)
+
+
+def summarize(
+    times: Sequence[int], values: Sequence[float], width: int, begin: int = 0, end: int | None = None
+) -> list[Bucket]:
+    """The buckets of the sorted times[begin:end]; they start at multiples of `width`, empty ones are left out."""
+    stop = len(times) if end is None else end
+    found = []
+    while begin < stop:
+        start = times[begin] // width * width
+        after = bisect_left(times, start + width, begin, stop)
+        part = values[begin:after]
+        low, high = min(part), max(part)
+        low_ts, high_ts = times[begin + part.index(low)], times[begin + part.index(high)]
+        found.append(Bucket(start, after - begin, finite(sum(part)), low, low_ts, high, high_ts))
+        begin = after
+    return found
+
+
+def combine(buckets: Iterable[Bucket], width: int) -> list[Bucket]:
+    """Buckets in order of time, put together to those of a multiple of their width."""
+    found = []
+    for place, group in groupby(buckets, key=lambda bucket: bucket[0] // width):
+        parts = list(group)
+        low = min(parts, key=lambda part: (part[3], part[4]))
+        high = min(parts, key=lambda part: (-part[5], part[6]))
+        points, total = sum(part[1] for part in parts), finite(sum(part[2] for part in parts))
+        found.append(Bucket(place * width, points, total, low[3], low[4], high[5], high[6]))
+    return found
+
+
+def block_rows(buckets: list[Bucket], width: int) -> list[tuple[int, Bucket]]:
+    """(width, bucket) of every rollup row of one block that is over, from its buckets of `width`."""
+    points = sum(bucket.points for bucket in buckets)
+    rows: list[tuple[int, Bucket]] = []
+    for wider in (TEN, MINUTE, BLOCK):
+        if wider < width:
+            continue
+        if wider > width:
+            buckets, width = combine(buckets, wider), wider
+        if points >= FEWEST[wider]:
+            rows += [(wider, bucket) for bucket in buckets]
+    return rows
+
+
+def finest(points: int) -> int:
+    """The least width of which a block with so many points keeps rows."""
+    return next(width for width in (TEN, MINUTE, BLOCK) if points >= FEWEST[width])
+
+
+def ladder(low: int, high: int, widths: Sequence[int]) -> list[Range]:
+    """[low, high) as (width, from, to) in order of time, the widest first taken; width 0 is what no width fits.
+
+    `widths` from wide to narrow, each a multiple of the next. No range lies across a multiple of a wider width.
     """
-    buckets = max(1, (wanted - 1) // 2)
-    width = max(1, -(-(stop - start + 1) // buckets))
-    lows: dict[int, Sample] = {}
-    highs: dict[int, Sample] = {}
-    last: Sample | None = None
-    for sample in samples:
-        bucket = (sample[0] - start) // width
-        if bucket not in lows:
-            lows[bucket] = highs[bucket] = sample
-        elif sample[1] < lows[bucket][1]:
-            lows[bucket] = sample
-        elif sample[1] > highs[bucket][1]:
-            highs[bucket] = sample
-        last = sample
-    kept = {*lows.values(), *highs.values()}
-    if last is not None:
-        kept.add(last)
+    if low >= high:
+        return []
+    if not widths:
+        return [(0, low, high)]
+    width, *narrower = widths
+    first, last = -(-low // width) * width, high // width * width
+    if first > last:
+        return ladder(low, high, narrower)
+    middle = [(width, first, last)] if first < last else []
+    return [*ladder(low, first, narrower), *middle, *ladder(last, high, narrower)]
+
+
+def plan(start: int, stop: int, whole_until: int, stale: Iterable[int], widths: Sequence[int]) -> list[Range]:
+    """From what [start, stop) is to be read: rollups where they tell the truth, else the points; in order of time.
+
+    `stale` are block numbers in order; `widths` from wide to narrow, as for `ladder`.
+    """
+    ranges: list[Range] = []
+    whole, over = min(stop, whole_until), whole_until // BLOCK * BLOCK  # the last block has only rows of ten seconds
+    low = start
+    for block in (*stale, None):
+        high = whole if block is None else min(whole, block * BLOCK)
+        if low < high:
+            ranges += ladder(low, min(high, over), widths)
+            ranges += ladder(max(low, over), high, [width for width in widths if width == TEN])
+        if block is None or block * BLOCK >= whole:
+            break
+        after = min(whole, (block + 1) * BLOCK)
+        if low < after:
+            ranges.append((0, max(low, block * BLOCK), after))
+            low = after
+    if max(start, whole) < stop:
+        ranges.append((0, max(start, whole), stop))
+    return ranges
+
+
+def joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Stretches (from, to) in any order, those that touch each other made one."""
+    found: list[tuple[int, int]] = []
+    for low, high in sorted(stretches):
+        if found and low <= found[-1][1]:
+            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        else:
+            found.append((low, high))
+    return found
+
+
+def step_for(start: int, stop: int, buckets: int) -> int:
+    """The least step whose absolute multiples cut [start, stop) into that many buckets at most."""
+    for step in STEPS:
+        if (stop - 1) // step - start // step < buckets:
+            return step
+    return STEPS[-1]
+
+
+def minmax(buckets: Iterable[Bucket]) -> list[Sample]:
+    """The lowest and the highest sample of each bucket, in order of time."""
+    kept: set[Sample] = set()
+    for _, _, _, low, low_ts, high, high_ts in buckets:
+        kept.add((low_ts, low))
+        kept.add((high_ts, high))
     return sorted(kept)
 
 

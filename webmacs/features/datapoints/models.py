@@ -50,6 +50,15 @@ rollup_state = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),  # always 1
     Column("open_from", BigInteger, nullable=False),
     Column("whole_until", BigInteger, nullable=False),
+    Column("turn", BigInteger, nullable=False, server_default="0"),  # counts commits: who was overtaken gives up
+)
+
+# Before this moment the points of the channel were let go (a multiple of decide.BLOCK); their rollups stay.
+raw_from = Table(
+    "raw_from",
+    Base.metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=False),
+    Column("ts", BigInteger, nullable=False),
 )
 
 # Blocks of time whose rollups do not tell the truth any more. `marks` counts, so that one set meanwhile is not lost.
@@ -57,7 +66,7 @@ stale_blocks = Table(
     "stale_blocks",
     Base.metadata,
     Column("event_id", Integer, primary_key=True, autoincrement=False),
-    Column("block", BigInteger, primary_key=True, autoincrement=False),  # ts // schemas.BLOCK
+    Column("block", BigInteger, primary_key=True, autoincrement=False),  # ts // decide.BLOCK
     Column("marks", Integer, nullable=False),
 )
 

@@ -11,7 +11,7 @@ from webmacs.core.db import db, driver, emit
 from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.features.datapoints import queries, store
+from webmacs.features.datapoints import queries, rollups, store
 from webmacs.features.datapoints.admit import UNKNOWN, Channel, Reading, admit, moments
 from webmacs.features.datapoints.decide import without
 from webmacs.features.datapoints.facts import DatapointsRecorded
@@ -58,6 +58,7 @@ def remove(actor: Actor, datapoint_id: str) -> None:
     """Delete one datapoint."""
     authorize(actor, Can.DELETE_DATAPOINTS)
     event, ts = queries.locate(actor, datapoint_id)
+    rollups.mark_stale([event.id], ts, ts + 1)
     gone = db.session.execute(delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts))
     if gone.rowcount == 0:  # type: ignore[attr-defined]
         raise NotFound("Datapoint", datapoint_id)
@@ -66,6 +67,7 @@ def remove(actor: Actor, datapoint_id: str) -> None:
 
 def forget_event(event_id: int) -> None:
     """Delete everything that was recorded for a channel that is being deleted."""
+    rollups.forget([event_id])
     db.session.execute(delete(datapoints).where(datapoints.c.event_id == event_id))
     db.session.execute(delete(latest_datapoints).where(latest_datapoints.c.event_id == event_id))
 
@@ -126,6 +128,7 @@ def _delete_exclusive(actor: Actor, span: Span) -> None:
     t = datapoints.c
     for intervals, event_ids in by_intervals.items():
         for low, high in intervals:
+            rollups.mark_stale(event_ids, low, high + 1)
             chosen = (t.event_id.in_(event_ids), t.ts >= low, t.ts <= high)
             db.session.execute(delete(datapoints).where(*chosen))
     _find_latest_again(ids)
