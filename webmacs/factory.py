@@ -21,6 +21,7 @@ from webmacs.features.accounts import pages as accounts_pages
 from webmacs.features.control import pages as control_pages
 from webmacs.features.dashboards import pages as dashboards_pages
 from webmacs.features.datapoints import api as datapoints_api
+from webmacs.features.datapoints import jobs as datapoint_jobs
 from webmacs.features.datapoints import live as datapoints_live
 from webmacs.features.events import api as events_api
 from webmacs.features.events import pages as events_pages
@@ -36,6 +37,9 @@ from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
 from webmacs.features.plugins import api as plugins_api
 from webmacs.features.plugins import pages as plugins_pages
+from webmacs.features.retention import api as retention_api
+from webmacs.features.retention import jobs as retention_jobs
+from webmacs.features.retention import pages as retention_pages
 from webmacs.features.system import api as system_api
 from webmacs.gateways.signing import signer
 from webmacs.settings import Settings
@@ -65,6 +69,8 @@ EDGES = (
     dashboards_pages,
     exports_pages,
     exports_api,
+    retention_pages,
+    retention_api,
     imports_pages,
     imports_api,
     system_api,
@@ -106,6 +112,9 @@ RESOURCES = (
 
 PERIODIC = (
     Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),
+    Periodic("partitions", datapoint_jobs.make_ahead, timedelta(hours=6)),
+    Periodic("retention", retention_jobs.daily, timedelta(days=1)),
+    Periodic("retention runs", retention_jobs.sweep, timedelta(minutes=5)),
     Periodic("exports", export_jobs.sweep, timedelta(minutes=1)),
     Periodic("imports", import_jobs.sweep, timedelta(minutes=1)),
 )

@@ -5,12 +5,14 @@ from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.events.facts import EventDeleted, EventsChanged
-from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
+from webmacs.features.experiments.facts import ExperimentHeld, ExperimentStarted, ExperimentStopped
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports.facts import ExportRequested
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports.facts import ImportRequested
 from webmacs.features.logs import operations as logs
+from webmacs.features.retention import jobs as retention_jobs
+from webmacs.features.retention.facts import RetentionRequested
 from webmacs.live import publish
 from webmacs.web import arrival
 
@@ -27,7 +29,13 @@ def _log_stop(fact: ExperimentStopped) -> None:
     logs.note(fact.organization_id, f"Experiment '{fact.name}' stopped.", user_id=fact.user_id)
 
 
+def _log_hold(fact: ExperimentHeld) -> None:
+    what = "put on hold" if fact.is_held else "released"
+    logs.note(fact.organization_id, f"Experiment '{fact.name}' {what}.", user_id=fact.user_id)
+
+
 def _forget_event(fact: EventDeleted) -> None:
+    datapoints.check_hold(fact.organization_id, fact.event_id)
     datapoints.forget_event(fact.event_id)
 
 
@@ -45,9 +53,11 @@ WIRING = Wiring(
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),
         ExperimentStopped: (_log_stop,),
+        ExperimentHeld: (_log_hold,),
     },
     after={
         ExportRequested: (export_jobs.ring,),
+        RetentionRequested: (retention_jobs.ring,),
         ImportRequested: (import_jobs.ring,),
         DatapointsRecorded: (publish.values,),
         EventsChanged: (publish.channels_changed,),

@@ -141,7 +141,7 @@ def test_those_without_the_right_are_refused_and_change_nothing(
 def test_the_rights_of_the_roles_are_the_decided_ones():
     only_admins = ADMIN - OPERATOR
     assert set(VIEWER) == {Can.READ}
-    assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS}
+    assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
 
 
 def test_a_page_refuses_an_api_token_that_is_not_valid(app, client_as):

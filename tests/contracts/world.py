@@ -22,6 +22,7 @@ KINDS = {
     "/api/v1/imports": "import",
     "/api/v1/logging": "log",
     "/api/v1/plugins": "instance",
+    "/api/v1/retention/events": "event",
     "/channels": "event",
     "/control": "event",
     "/experiments": "experiment",
@@ -30,6 +31,7 @@ KINDS = {
     "/logs": "log",
     "/plugins": "instance",
     "/profile/sessions": "login",
+    "/retention/channels": "event",
     "/profile/tokens": "token",
 }
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")

@@ -19,6 +19,7 @@ class Can(Enum):
     REPORT_PLUGINS = "report the state of plugin instances"
     MANAGE_PLUGINS = "create, configure and delete plugin instances"
     MANAGE_USERS = "manage users"
+    MANAGE_RETENTION = "say how long measurements are kept, and release what is on hold"
 
 
 class Access(Enum):
@@ -38,7 +39,7 @@ OPERATOR = VIEWER | {
     Can.WRITE_LOGS,
     Can.REPORT_PLUGINS,
 }
-ADMIN = OPERATOR | {Can.MANAGE_PLUGINS, Can.MANAGE_USERS}
+ADMIN = OPERATOR | {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
 
 GRANTS: dict[Role, frozenset[Can]] = {Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 

@@ -1,6 +1,6 @@
 """The datapoint table, the latest value of each channel, and the spans of time that datapoints belong to."""
 
-from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, SmallInteger, String, Table
+from sqlalchemy import BigInteger, Column, Double, ForeignKey, Index, Integer, SmallInteger, String, Table, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core.db import Base
@@ -93,3 +93,4 @@ class Span(Base):
     started_us: Mapped[int] = mapped_column(BigInteger)
     stopped_us: Mapped[int | None] = mapped_column(BigInteger)
     is_scoped: Mapped[bool] = mapped_column(default=False)
+    is_held: Mapped[bool] = mapped_column(default=False, server_default=false())  # nothing deletes its datapoints

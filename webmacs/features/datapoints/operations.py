@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Select, delete, exists, func, insert, select
 
 from webmacs.core import clock
 from webmacs.core.db import db, driver, emit
@@ -58,6 +58,11 @@ def remove(actor: Actor, datapoint_id: str) -> None:
     """Delete one datapoint."""
     authorize(actor, Can.DELETE_DATAPOINTS)
     event, ts = queries.locate(actor, datapoint_id)
+    covering = _holds(actor.organization_id, event.id).where(
+        Span.started_us <= ts, Span.stopped_us.is_(None) | (Span.stopped_us >= ts)
+    )
+    if db.session.scalar(covering.limit(1)) is not None:
+        raise Conflict("The datapoint belongs to an experiment that is on hold.")
     rollups.mark_stale([event.id], ts, ts + 1)
     gone = db.session.execute(delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts))
     if gone.rowcount == 0:  # type: ignore[attr-defined]
@@ -106,6 +111,26 @@ def close_span(span: Span, moment: datetime) -> None:
     """Close an open span."""
     span.stopped_us = clock.to_micros(moment)
     db.session.flush()
+
+
+def hold_span(span: Span, is_held: bool) -> None:
+    """Put the datapoints of a span on hold, or release them."""
+    span.is_held = is_held
+    db.session.flush()
+
+
+def check_hold(organization_id: int, event_id: int) -> None:
+    """Raise `Conflict` when a channel has datapoints that are on hold."""
+    last = func.coalesce(Span.stopped_us, LAST)
+    t = datapoints.c
+    inside = exists().where(t.event_id == event_id, t.ts >= Span.started_us, t.ts <= last).correlate(Span)
+    if db.session.scalar(_holds(organization_id, event_id).where(inside).limit(1)) is not None:
+        raise Conflict("It has values of an experiment that is on hold: release that first.")
+
+
+def _holds(organization_id: int, event_id: int) -> Select[int]:
+    mine = exists().where(span_events.c.span_id == Span.id, span_events.c.event_id == event_id).correlate(Span)
+    return select(Span.id).where(Span.organization_id == organization_id, Span.is_held, ~Span.is_scoped | mine)
 
 
 def remove_span(actor: Actor, span: Span, *, with_datapoints: bool) -> None:

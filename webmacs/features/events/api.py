@@ -41,7 +41,7 @@ def change_json(actor: Actor, public_id: str, body: EventPatch) -> object:
 
 
 @bp.delete("/api/v1/events/<public_id>")
-@endpoint("Delete an event", can=Can.MANAGE_CHANNELS, out=Written, errors=(404,))
+@endpoint("Delete an event", can=Can.MANAGE_CHANNELS, out=Written, errors=(404, 409))
 def remove_json(actor: Actor, public_id: str) -> object:
     """The channel's datapoints are deleted with it."""
     operations.remove(actor, public_id)

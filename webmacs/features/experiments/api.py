@@ -15,6 +15,7 @@ from webmacs.features.experiments.schemas import (
     ExperimentIn,
     ExperimentOut,
     ExperimentPatch,
+    HoldIn,
 )
 from webmacs.web.downloads import download
 
@@ -64,8 +65,16 @@ def stop_json(actor: Actor, public_id: str) -> object:
     return Written(message="Experiment successfully stopped.", public_id=public_id)
 
 
+@bp.put("/api/v1/experiments/<public_id>/hold")
+@endpoint("Hold or release an experiment", can=Can.RUN_EXPERIMENTS, body=HoldIn, out=Written, errors=(404,))
+def hold_json(actor: Actor, public_id: str, body: HoldIn) -> object:
+    """What is on hold is deleted by nothing: no retention, no `DELETE`. Only administrators may release it (403)."""
+    operations.hold(actor, public_id, is_held=body.hold)
+    return Written(message=f"Experiment successfully {'held' if body.hold else 'released'}.", public_id=public_id)
+
+
 @bp.delete("/api/v1/experiments/<public_id>")
-@endpoint("Delete an experiment", can=Can.RUN_EXPERIMENTS, query=DeleteQuery, out=Written, errors=(404,))
+@endpoint("Delete an experiment", can=Can.RUN_EXPERIMENTS, query=DeleteQuery, out=Written, errors=(404, 409))
 def remove_json(actor: Actor, public_id: str, query: DeleteQuery) -> object:
     """Its datapoints are deleted with it unless `keep_data` is true or they belong to another experiment too."""
     operations.remove(actor, public_id, keep_data=query.keep_data)

@@ -21,3 +21,13 @@ class ExperimentStopped(Fact):
     public_id: str
     name: str
     user_id: int | None
+
+
+@dataclass(frozen=True)
+class ExperimentHeld(Fact):
+    """The data of a run was put on hold, or (`is_held` false) released."""
+
+    public_id: str
+    name: str
+    user_id: int | None
+    is_held: bool

@@ -40,6 +40,11 @@ class Experiment(Tenant, Base):
         return self.span.stopped_us is None
 
     @property
+    def is_held(self) -> bool:
+        """Whether nothing may delete its datapoints."""
+        return self.span.is_held
+
+    @property
     def user_public_id(self) -> str | None:
         """Who started it; null when the user is gone."""
         return self.user.public_id if self.user else None

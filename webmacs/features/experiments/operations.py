@@ -11,7 +11,7 @@ from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.events import queries as events
 from webmacs.features.experiments import queries
-from webmacs.features.experiments.facts import ExperimentStarted, ExperimentStopped
+from webmacs.features.experiments.facts import ExperimentHeld, ExperimentStarted, ExperimentStopped
 from webmacs.features.experiments.models import Experiment
 from webmacs.features.experiments.schemas import ExperimentIn, ExperimentPatch
 
@@ -67,9 +67,23 @@ def stop(actor: Actor, public_id: str) -> Experiment:
     return experiment
 
 
+def hold(actor: Actor, public_id: str, *, is_held: bool) -> Experiment:
+    """Put a run on hold: nothing deletes its datapoints. Only who decides on retention may release it."""
+    authorize(actor, Can.RUN_EXPERIMENTS if is_held else Can.MANAGE_RETENTION)
+    experiment = queries.get(actor, public_id)
+    db.session.refresh(experiment.span, with_for_update=True)
+    if experiment.is_held != is_held:
+        datapoints.hold_span(experiment.span, is_held)
+        emit(ExperimentHeld(actor.organization_id, public_id, experiment.name, actor.user_id, is_held))
+    return experiment
+
+
 def remove(actor: Actor, public_id: str, *, keep_data: bool) -> None:
     """Delete a run, with the datapoints that belong to no other run unless they are to be kept."""
     authorize(actor, Can.RUN_EXPERIMENTS)
     experiment = queries.get(actor, public_id)
+    db.session.refresh(experiment.span, with_for_update=True)
+    if experiment.is_held:
+        raise Conflict(f"Experiment '{experiment.name}' is on hold: release it first.")
     db.session.execute(delete(Experiment).where(Experiment.id == experiment.id))
     datapoints.remove_span(actor, experiment.span, with_datapoints=not keep_data)

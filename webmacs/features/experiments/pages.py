@@ -116,6 +116,22 @@ def stop(actor: Actor, public_id: str) -> Response:
     return see("experiments.show", public_id=public_id)
 
 
+@bp.post("/experiments/<public_id>/hold")
+@screen(can=Can.RUN_EXPERIMENTS)
+def hold(actor: Actor, public_id: str) -> Response:
+    """Put an experiment's measurements on hold."""
+    operations.hold(actor, public_id, is_held=True)
+    return see("experiments.show", public_id=public_id)
+
+
+@bp.post("/experiments/<public_id>/release")
+@screen(can=Can.MANAGE_RETENTION)
+def release(actor: Actor, public_id: str) -> Response:
+    """Release an experiment's measurements."""
+    operations.hold(actor, public_id, is_held=False)
+    return see("experiments.show", public_id=public_id)
+
+
 @bp.get("/experiments/<public_id>/delete")
 @screen(can=Can.RUN_EXPERIMENTS)
 def confirm_delete(actor: Actor, public_id: str) -> Response:

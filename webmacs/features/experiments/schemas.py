@@ -29,6 +29,12 @@ class ExperimentPatch(Patch):
     name: Name = ""
 
 
+class HoldIn(Schema):
+    """Whether the measurements of an experiment are on hold."""
+
+    hold: bool
+
+
 class DeleteQuery(Schema):
     """What happens to the measurements of a deleted experiment."""
 
@@ -42,4 +48,5 @@ class ExperimentOut(Schema):
     name: str
     started_on: datetime
     stopped_on: datetime | None
+    is_held: bool
     user_public_id: str | None

@@ -1,0 +1,92 @@
+"""Retention in the background: once a day, or when somebody asks for it."""
+
+import logging
+from collections import Counter
+
+from flask import current_app
+from sqlalchemy.exc import OperationalError
+
+from webmacs.core import jobs
+from webmacs.core.db import transaction
+from webmacs.core.errors import Conflict, Unavailable
+from webmacs.core.identity import system
+from webmacs.features.retention import operations, queries
+from webmacs.features.retention.facts import RetentionRequested
+from webmacs.features.retention.operations import Task
+
+log = logging.getLogger(__name__)
+
+
+def check_worker() -> None:
+    """Raise `Unavailable` on an installation that cannot have a worker."""
+    if not current_app.config["REDIS_URL"]:
+        raise Unavailable("Retention is carried out by the worker, which needs REDIS_URL.")
+
+
+def ring(fact: RetentionRequested) -> None:
+    """Wake the worker for a run."""
+    jobs.enqueue(carry_out, fact.public_id, limit=None)
+
+
+def daily() -> None:
+    """Ask for a run in each organization that lets anything go."""
+    with transaction(write=False):
+        wanted = queries.organizations()
+    for organization_id in wanted:
+        try:
+            with transaction():
+                operations.request(system(organization_id))
+        except Conflict:
+            log.info("the retention of organization %s is under way already", organization_id)
+
+
+def sweep() -> None:
+    """Ring again for runs that were left behind."""
+    with transaction():
+        waiting = operations.left_behind()
+    for public_id in waiting:
+        jobs.enqueue(carry_out, public_id, limit=None)
+
+
+def carry_out(public_id: str) -> None:
+    """Carry a run out, unless another job is at it or it is over."""
+    with transaction():
+        task = operations.claim(public_id)
+    if task is None:
+        return
+    gone, rolled = Counter(_drop(task)), 0
+    try:
+        for event_id in task.channels:
+            is_last = False
+            while not is_last:
+                with transaction():
+                    points, rollups, is_last = operations.shrink(task.actor, event_id)
+                    gone[event_id] += points
+                    rolled += rollups
+                    if not operations.progress(task, rows_done=sum(gone.values()), rollups=rolled):
+                        return
+    except OperationalError:
+        raise  # the database is away: the row stays claimed, and is found by its missing heartbeat
+    except Exception:
+        with transaction():
+            operations.settle(task, "failed", gone, rolled, "Something broke; the server's log tells more.")
+        raise
+    with transaction():
+        operations.settle(task, "done", gone, rolled)
+
+
+def _drop(task: Task) -> dict[int, int]:
+    """Drop the partitions of which nobody keeps anything; the points of this run's organization that went with them."""
+    gone: Counter[int] = Counter()
+    with transaction(write=False):
+        actors = {organization_id: system(organization_id) for organization_id in queries.every_organization()}
+        old = operations.settled(task.actor)
+    for partition in old:
+        try:
+            with transaction():
+                dropped = operations.drop(actors, partition)
+        except (OperationalError, Conflict) as busy:
+            log.info("%s is in use and stays for now: %s", partition.name, busy)
+            continue
+        gone.update((dropped or {}).get(task.actor.organization_id, {}))
+    return dict(gone)
