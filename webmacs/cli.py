@@ -143,6 +143,25 @@ def _database(create_app: Callable[[Settings], "Flask"]) -> click.Group:
 
         migrations.downgrade(create_app(_settings()), revision)
 
+    @db.command("distribute")
+    def distribute_database() -> None:
+        """Spread the datapoints over the workers of a Citus cluster, by channel (PostgreSQL with Citus only).
+
+        Run it once on the coordinator; doing it again changes nothing. Back up first.
+        """
+        from webmacs.core.db import db as database  # only here: see _prepare
+        from webmacs.core.db import driver, transaction
+        from webmacs.core.errors import Refusal
+        from webmacs.features.datapoints import store
+
+        with create_app(_settings()).app_context():
+            try:
+                with transaction():
+                    done = store.of(database.engine.dialect.name).distribute(driver())
+            except Refusal as refused:
+                raise click.ClickException(str(refused)) from None
+        click.echo(f"Spread by channel: {', '.join(done)}." if done else "Everything is spread by channel already.")
+
     return db
 
 

@@ -29,6 +29,12 @@ class Store(Protocol):
     def make_ahead(self, connection: Any) -> None:
         """Make the room that the next weeks need; on a connection with nothing open."""
 
+    def distribute(self, connection: Any) -> list[str]:
+        """Spread the tables over the machines of a cluster; returns those that were not yet.
+
+        Raises `Conflict` when there is no cluster.
+        """
+
 
 key = itemgetter(0, 1)
 when = itemgetter(1)

@@ -10,7 +10,7 @@ from struct import Struct
 from psycopg import Connection, Cursor
 from psycopg.errors import CheckViolation, UniqueViolation
 
-from webmacs.features.datapoints.store import partitions
+from webmacs.features.datapoints.store import cluster, partitions
 from webmacs.features.datapoints.store.base import Row, apart, distinct, key, late_blocks, newest
 
 ROLLUP_LOCK = 0x77656200  # advisory: writers share it, so that whoever moves `open_from` knows that none is under way
@@ -55,6 +55,11 @@ class PostgresqlStore:
     def make_ahead(self, connection: Connection) -> None:
         """See `Store.make_ahead`."""
         partitions.make_ahead(connection)
+
+    def distribute(self, connection: Connection) -> list[str]:
+        """See `Store.distribute`."""
+        cluster.check(connection)
+        return cluster.spread(connection)
 
 
 def _write(cursor: Cursor, rows: list[Row], ordered: list[Row], wishes: Sequence[Row]) -> Sequence[Row]:

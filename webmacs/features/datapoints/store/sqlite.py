@@ -7,6 +7,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
+from webmacs.core.errors import Conflict
 from webmacs.features.datapoints.store.base import Row, apart, distinct, late_blocks, newest
 
 AT_ONCE = 50  # rows of one statement; more of them gain nothing
@@ -56,6 +57,10 @@ class SqliteStore:
 
     def make_ahead(self, connection: sqlite3.Connection) -> None:
         """See `Store.make_ahead`; a file grows by itself."""
+
+    def distribute(self, connection: sqlite3.Connection) -> list[str]:  # noqa: ARG002 - the interface's signature
+        """See `Store.distribute`."""
+        raise Conflict("SQLite is one file on one machine. Only a PostgreSQL with Citus can be spread over several.")
 
 
 @cache
