@@ -42,6 +42,7 @@ from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
 from webmacs.features.system import api as system_api
 from webmacs.gateways.signing import signer
+from webmacs.ingest import bulk as datapoints_bulk
 from webmacs.settings import Settings
 from webmacs.web import errors as web_errors
 from webmacs.web import headers, patterns, templating
@@ -60,6 +61,7 @@ EDGES = (
     events_pages,
     events_api,
     datapoints_api,
+    datapoints_bulk,
     datapoints_live,
     control_pages,
     experiments_pages,
@@ -151,6 +153,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         MAX_UPLOAD_BYTES=settings.max_upload_bytes,
         ACCESS_TOKEN_EXPIRE_MINUTES=settings.access_token_expire_minutes,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_BULK_BYTES=settings.max_bulk_bytes,
         MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,
         SESSION_COOKIE_NAME="__Host-webmacs" if secure else "webmacs",
         SESSION_COOKIE_SECURE=secure,

@@ -105,6 +105,12 @@ class Settings(BaseModel):
     export_keep_hours: int = _setting(
         "WEBMACS_EXPORT_KEEP_HOURS", 72, ge=1, le=8760, description="Hours that the file of an export is kept"
     )
+    max_bulk_bytes: int = _setting(
+        "WEBMACS_MAX_BULK_BYTES",
+        67_108_864,
+        ge=65536,
+        description="Largest body of POST /api/v1/datapoints/bulk in bytes",
+    )
     log_level: str = _setting(
         "WEBMACS_LOG_LEVEL", "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
     )

@@ -12,7 +12,16 @@ from webmacs.api import idempotency
 from webmacs.core.errors import BadRequest
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Access, Can, authorize
-from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS, Edge, check_csrf, identify, query_values, within_transaction
+from webmacs.web.arrival import (
+    LASTS_UNTIL,
+    SAFE_METHODS,
+    Edge,
+    allow_large,
+    check_csrf,
+    identify,
+    query_values,
+    within_transaction,
+)
 
 JSON = "application/json"
 
@@ -30,27 +39,30 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     replayable: bool = True,
     reads: bool = False,
     lasts_until: str | None = None,
-    takes: str | None = None,
+    uploads: tuple[str, ...] = (),
+    largest: str | None = None,
 ) -> Callable[..., Any]:
     """Declare an endpoint. The view gets `actor`, `body` and `query` (when declared) and the path's values; it returns
     what `out` can show, or a Response. `streams` names the media type of an answer that is not JSON.
     `replayable=False` keeps the answer out of the memory of `Idempotency-Key` because it holds a secret.
-    `takes` names the media type of a body that is not JSON; the view reads it from the request by itself.
     `reads=True` says that a POST only asks a long question: it takes no write lock and commits nothing.
+    `uploads` names the media types of a body that is not JSON, which the view reads itself; `largest` the configuration
+    key of its largest size.
     `lasts_until` names the topic whose news end the answer: until then the server may give it again to the same role.
 
     Checks run in this order: JSON syntax 422, authentication 401, permission 403, fields 422, then the view.
     """
     shown: TypeAdapter[Any] | None = TypeAdapter(out) if out is not None else None
     taken: TypeAdapter[Any] | None = TypeAdapter(body) if body is not None else None
-    edge = Edge("api", can, summary, body, query, out, status, errors, streams)
+    edge = Edge("api", can, summary, body, query, out, status, errors, streams, uploads, largest)
 
     def declare(view: Callable[..., Any]) -> Callable[..., Response]:
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:
             def answer() -> Response:
-                is_other = takes is not None and request.mimetype == takes
-                document = _document() if request.method not in SAFE_METHODS and not is_other else None
+                allow_large(edge)
+                is_json = request.method not in SAFE_METHODS and request.mimetype not in uploads
+                document = _document() if is_json else None
                 actor = identify(can)
                 authorize(actor, can)
                 check_csrf(edge, actor)

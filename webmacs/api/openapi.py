@@ -94,6 +94,9 @@ def _operation(rule: Rule, method: str, edge: Edge, description: str, schemas: J
     if edge.body is not None:
         content = {"application/json": {"schema": _schema(edge.body, "validation", schemas)}}
         operation["requestBody"] = {"required": True, "content": content}
+    if edge.uploads:
+        content = {media: {"schema": {"type": "string", "format": "binary"}} for media in edge.uploads}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

@@ -1,30 +1,36 @@
 """A request's body, taken whole before a thread is asked for; and the refusal of one that stalls or is too long."""
 
 import asyncio
-from typing import Any
+import tempfile
+from typing import Any, BinaryIO
 
 import orjson
 
 from webmacs.live.sse import Receive, Scope, Send
 
 SENDER_PATIENCE = 30.0  # seconds without a byte of a request that is on its way
+IN_MEMORY = 4 << 20  # bytes of a body; a larger one waits in a temporary file
 FAREWELL, FAREWELL_BYTES = 2.0, 8 << 20  # seconds, bytes: what we still read so that a refusal reaches its reader
+
+
+Body = bytes | BinaryIO
 
 
 class ClientGoneError(Exception):
     """The client left before its request was complete."""
 
 
-async def take(scope: Scope, receive: Receive, limit: int) -> tuple[bytes, int]:
+async def take(scope: Scope, receive: Receive, limit: int) -> tuple["Body", int]:
     """The request's body and its length; of one above the limit only the length.
 
-    Raises `ClientGoneError` and TimeoutError when the rest of it does not come.
+    A large one waits in a file. Raises `ClientGoneError` and TimeoutError when the rest of it does not come.
     """
     declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
     if declared > limit:
         return b"", declared
     parts: list[bytes] = []
-    size = 0
+    size = held = 0
+    spool: BinaryIO | None = None
     while True:
         async with asyncio.timeout(SENDER_PATIENCE):
             message = await receive()
@@ -32,10 +38,19 @@ async def take(scope: Scope, receive: Receive, limit: int) -> tuple[bytes, int]:
             raise ClientGoneError
         parts.append(message.get("body", b""))
         size += len(parts[-1])
+        held += len(parts[-1])
         if size > limit:
             return b"", size
-        if not message.get("more_body", False):
+        is_over = not message.get("more_body", False)
+        if is_over and spool is None:
             return b"".join(parts), size
+        if held > IN_MEMORY or is_over:
+            spool = spool or tempfile.TemporaryFile()  # noqa: SIM115 - whoever reads the body closes it
+            await asyncio.to_thread(spool.write, b"".join(parts))
+            parts, held = [], 0
+        if is_over and spool is not None:
+            spool.seek(0)
+            return spool, size
 
 
 def parting(receive: Receive, send: Send) -> Send:

@@ -10,13 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from webmacs.asgi.body import Body
 from webmacs.live.sse import Receive, Scope, Send
 
 THREADS = 16
 WHOLE_ANSWER = 1 << 20  # bytes; an answer of known length up to here is taken out of its thread in one go
 
 
-def environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
+def environ(scope: Scope, body: Body, length: int) -> dict[str, Any]:
     """The request as WSGI (PEP 3333) sees it."""
     host, port = scope.get("server") or ("localhost", 80)
     client = scope.get("client") or ("", 0)
@@ -32,7 +33,7 @@ def environ(scope: Scope, body: bytes, length: int) -> dict[str, Any]:
         "REMOTE_PORT": str(client[1]),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": scope["scheme"],
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": io.BytesIO(body) if isinstance(body, bytes) else body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,

@@ -1,9 +1,10 @@
 """The ASGI application: which connection goes where."""
 
+import asyncio
 import contextlib
 import ctypes
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from flask import Flask
@@ -23,11 +24,12 @@ from webmacs.live import socket as stream_socket
 from webmacs.live.hub import Hub
 from webmacs.live.socket import StreamSocket
 from webmacs.live.sse import Receive, Scope, Send, Stream
-from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS
+from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS, largest_bodies
 from webmacs.web.credentials import Credentials
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+UPLOADS = 8  # large bodies that may be on their way at the same time: they fill the disk before anybody is asked
 TURN = 0.001  # seconds that a thread computes before another one's turn; Python's own 5 ms add up for short requests
 
 _M_ARENA_MAX = -8  # malloc.h
@@ -36,24 +38,30 @@ _M_ARENA_MAX = -8  # malloc.h
 class Pages:
     """Everything that the application answers in threads."""
 
-    def __init__(self, bridge: Bridge, limit: int, memory: Memory | None = None) -> None:
+    def __init__(
+        self, bridge: Bridge, limit: int, memory: Memory | None = None, larger: Mapping[str, int] = {}
+    ) -> None:
         self._bridge = bridge
         self._limit = limit
+        self._larger = larger  # path → bytes
+        self._uploads = asyncio.Semaphore(UPLOADS)
         self._memory = memory
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, door: Door | None = None) -> None:
         """Take the whole body first, so that a slow sender holds no thread; then a fast door or a thread answers."""
         try:
-            body, length = await take(scope, receive, self._limit)
+            limit = self._larger.get(scope["path"], self._limit)
+            async with self._uploads if limit > self._limit else contextlib.nullcontext():
+                body, length = await take(scope, receive, limit)
         except ClientGoneError:
             return  # half a request is none: a form that broke off could still be read, and would mean something else
         except TimeoutError:
             await say_briefly(send, 408, "Request Timeout")
             return
-        if length > self._limit:
+        if length > limit:
             # the application finds the length, not the body, and refuses in its own words
             body, send = b"", parting(receive, send)
-        elif door is not None:
+        elif door is not None and isinstance(body, bytes):
             answer = await door.answer(scope["path"], scope["headers"], body)
             if answer is not None:
                 await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
@@ -95,7 +103,7 @@ class Server:
         self._app = app
         self._credentials: Credentials = app.extensions["webmacs.credentials"]
         self._memory = Memory(self._credentials)
-        self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"], self._memory)
+        self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"], self._memory, largest_bodies(app))
         self._hub = Hub(app.config["REDIS_URL"], self._overhear)
         self._stream = Stream(app, self._hub)
         self._directory = Directory(app)

@@ -5,9 +5,9 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from queue import Empty, SimpleQueue
 
 import psycopg
@@ -171,19 +171,8 @@ def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
     untimed = [row for load in loads for row in load.untimed]
     with wire.transaction() as connection:
         placed: Sequence[Row] = keeper.write(connection, timed, untimed)
-    if len(loads) == 1:
-        return [placed]
-    if placed is untimed or list(placed) == untimed:
-        return [load.untimed for load in loads]
-    # some moved on: the rows of one channel stay in their order, so they can be handed back in it
-    return _handed_back(loads, placed)
-
-
-def _handed_back(loads: list[Load], placed: Sequence[Row]) -> list[Sequence[Row]]:
-    left: dict[int, deque[Row]] = {}
-    for row in sorted(placed, key=lambda row: row[1]):
-        left.setdefault(row[0], deque()).append(row)
-    return [[left[row[0]].popleft() for row in load.untimed] for load in loads]
+    rest = iter(placed)  # in the order given
+    return [list(islice(rest, len(load.untimed))) for load in loads]
 
 
 def _refusal(error: Exception) -> Unavailable:

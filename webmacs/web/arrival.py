@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from flask import Response, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
@@ -36,6 +36,24 @@ class Edge:
     status: int = 200
     errors: tuple[int, ...] = ()
     streams: str | None = None
+    uploads: tuple[str, ...] = ()  # media types of a body that is not JSON
+    largest: str | None = None  # the application's configuration key of the largest body, when it is not the usual one
+
+
+def largest_bodies(app: Flask) -> dict[str, int]:
+    """Path → bytes, for the routes that take larger bodies than the others."""
+    found = {}
+    for rule in app.url_map.iter_rules():
+        edge: Edge | None = getattr(app.view_functions[rule.endpoint], "__edge__", None)
+        if edge is not None and edge.largest is not None:
+            found[rule.rule] = int(app.config[edge.largest])
+    return found
+
+
+def allow_large(edge: Edge) -> None:
+    """Let the body of this request be as large as its route says."""
+    if edge.largest is not None:
+        request.max_content_length = current_app.config[edge.largest]
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,17 @@ htmx = HTMX()
 Answer = Response | str
 
 
-def screen(*, can: Can | Access, query: type[BaseModel] | None = None, summary: str = "") -> Callable[..., Any]:
-    """Declare a page: who may see it and which query string it understands.
+def screen(
+    *, can: Can | Access, query: type[BaseModel] | None = None, summary: str = "", largest: str | None = None
+) -> Callable[..., Any]:
+    """Declare a page: who may see it, which query string it understands, and how large its body may be when that is
+    not the usual size (`largest` names the configuration key).
 
     The view gets `actor`, `query` (when declared) and the path's values.
     """
 
     def declare(view: Callable[..., Answer]) -> Callable[..., Response]:
-        edge = Edge("page", can, summary or (view.__doc__ or "").strip().partition("\n")[0], query=query)
+        edge = Edge("page", can, summary or (view.__doc__ or "").strip().partition("\n")[0], query=query, largest=largest)
 
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:

@@ -31,7 +31,8 @@ def list_json(actor: Actor, query: ImportFilter) -> object:
     status=201,
     errors=(404, 409),
     replayable=False,
-    takes="multipart/form-data",
+    uploads=("multipart/form-data",),
+    largest="MAX_UPLOAD_BYTES",
 )
 def upload_json(actor: Actor) -> object:
     """`multipart/form-data` with `file` (CSV or Parquet), optionally `mapping` (JSON) and then `start` (`true`)."""

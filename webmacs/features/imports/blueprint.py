@@ -6,7 +6,7 @@ from flask import Blueprint, current_app, request
 
 from webmacs.core.errors import Invalid, Unavailable
 from webmacs.core.permissions import Can, allows
-from webmacs.web.arrival import identify_early
+from webmacs.web.arrival import allow_large, identify_early
 
 bp = Blueprint("imports", __name__)
 
@@ -20,7 +20,7 @@ def take_upload() -> None:
     """Take a large file apart before the arrival's transaction begins: nobody shall wait for it with a lock."""
     if request.endpoint not in UPLOADS:
         return
-    request.max_content_length = current_app.config["MAX_UPLOAD_BYTES"]
+    allow_large(current_app.view_functions[request.endpoint].__edge__)  # type: ignore[attr-defined]
     if allows(identify_early(), Can.RECORD):
         _ = request.files
 

@@ -29,7 +29,7 @@ def _index(actor: Actor, query: ImportFilter, problem: str) -> Response:
 
 
 @bp.post("/imports")
-@screen(can=Can.RECORD)
+@screen(can=Can.RECORD, largest="MAX_UPLOAD_BYTES")
 def upload(actor: Actor) -> Response:
     """Bring a file; how it is to be read comes next."""
     try:
