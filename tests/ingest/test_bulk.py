@@ -155,7 +155,7 @@ def test_whole_numbers_are_microseconds(lab, oscar, client_as):
 
 
 def test_another_content_type_is_refused_with_those_that_are_known(oscar, client_as):
-    answer = _push(client_as(oscar), b"a,b", "text/csv")
+    answer = _push(client_as(oscar), b"{}", "application/json")
     assert answer.status_code == 422
     assert NDJSON in json.dumps(answer.json["detail"])
 

@@ -27,7 +27,8 @@ def screen(
     """
 
     def declare(view: Callable[..., Answer]) -> Callable[..., Response]:
-        edge = Edge("page", can, summary or (view.__doc__ or "").strip().partition("\n")[0], query=query, largest=largest)
+        line = summary or (view.__doc__ or "").strip().partition("\n")[0]
+        edge = Edge("page", can, line, query=query, largest=largest)
 
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:
