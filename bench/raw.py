@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import sqlite3
 import tempfile
 import time
@@ -9,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psycopg
 
 TABLE = "CREATE TABLE datapoints (event_id INTEGER, ts INTEGER, value REAL, PRIMARY KEY (event_id, ts)) WITHOUT ROWID"
 EVENTS = 10
@@ -28,7 +31,29 @@ def store() -> Iterator[sqlite3.Connection]:
 
 
 def inserts(size: int, seconds: float) -> float:
-    """Rows per second in transactions of `size` rows."""
+    """Rows per second in transactions of `size` rows: into SQLite, or by COPY into the database of DATABASE_URL."""
+    url = os.environ.get("DATABASE_URL")
+    return copies(url, size, seconds) if url else _sqlite_inserts(size, seconds)
+
+
+def copies(url: str, size: int, seconds: float) -> float:
+    """Rows per second by COPY in transactions of `size` rows."""
+    with psycopg.connect(url.replace("postgresql+psycopg", "postgresql")) as connection:
+        connection.execute("CREATE TEMP TABLE raw (event_id int, ts bigint, value float8, PRIMARY KEY (event_id, ts))")
+        connection.commit()
+        began, number = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            rows = [(n % EVENTS, number * size + n, n * 0.1) for n in range(size)]
+            with connection.cursor() as cursor, cursor.copy("COPY raw FROM STDIN (FORMAT BINARY)") as copy:
+                copy.set_types(["int4", "int8", "float8"])
+                for row in rows:
+                    copy.write_row(row)
+            connection.commit()
+            number += 1
+        return number * size / (time.monotonic() - began)
+
+
+def _sqlite_inserts(size: int, seconds: float) -> float:
     with store() as connection:
         began, number = time.monotonic(), 0
         while time.monotonic() - began < seconds:

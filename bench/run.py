@@ -3,12 +3,13 @@
 Figures in units move with the machine and with whatever else it does; the ratios tell what WebMACS itself costs:
   bare   a bare Flask route behind the same server that parses the same body and stores nothing
   raw    the same rows or the same question in SQLite, without a server
-  naive  an export as one writes it first: read all, format all, then send
-DATABASE_URL names an empty PostgreSQL database to be measured instead of SQLite; the raw figures stay SQLite's.
+  naive  as one writes it first: a transaction for each row; an export that reads all, formats all, then sends
+DATABASE_URL names an empty PostgreSQL database to be measured instead of SQLite; raw is then COPY into it.
 """
 
 import argparse
 import http.client
+import io
 import itertools
 import json
 import os
@@ -16,18 +17,23 @@ import platform
 import sqlite3
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import load
 import psutil
 import psycopg
+import pyarrow
+import pyarrow.ipc
 import raw
 import servers
 from servers import Server
 
 EVENTS = 10
 SINGLE, BATCH = "/api/v1/datapoints", "/api/v1/datapoints/batch"
+# values, channels, connections
+BATCHES = ((100, 10, 1), (100, 10, 8), (500, 10, 1), (500, 10, 8), (500, 100, 8), (500, 500, 8))
 STEP = 1_000  # microseconds between two moments of the experiment
 NUMBERS = "(WITH RECURSIVE c(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM c WHERE n < {last}) SELECT n FROM c)"
 SPAN = "UPDATE spans SET started_us = {start}, stopped_us = {stop} WHERE public_id = '{experiment}'"
@@ -48,8 +54,10 @@ def main() -> None:
     with servers.webmacs() as server, servers.bare() as bare:
         events = [server.new_event(f"Bench {number}") for number in range(EVENTS)]
         ingest(server, bare, events, options.seconds)
-        compare("health, 1 connection", load.rate(server, plain(server), 1, options.seconds), "requests/s",
-                bare=load.rate(bare, plain(bare), 1, options.seconds))  # fmt: skip
+        bulk(server, events)
+        for name, path in (("health", "/health"), ("channels, 100 of them", "/api/v1/events?page_size=100")):
+            compare(f"{name}, 1 connection", load.rate(server, plain(server, path), 1, options.seconds), "requests/s",
+                    bare=load.rate(bare, plain(bare), 1, options.seconds))  # fmt: skip
         experiment, start = fill(server, events, options.points)
         reads(server, bare, events, start)
         export(server, experiment, options.points)
@@ -106,16 +114,70 @@ def batches(server: Server, events: list[str], size: int, first: "itertools.coun
     return message
 
 
+def untimed(server: Server, events: list[str], size: int) -> load.Messages:
+    """Batches that get the server's time."""
+    points = ",".join(f'{{"event_public_id":"{events[n % len(events)]}","value":{n * 0.1:.1f}}}' for n in range(size))
+    message = server.message("POST", BATCH, f'{{"datapoints":[{points}]}}'.encode())
+    return lambda _connection, _number: message
+
+
 def ingest(server: Server, bare: Server, events: list[str], seconds: float) -> None:
-    raw_single, raw_batch = raw.inserts(1, 1.0), raw.inserts(500, 1.0)
+    """Single values and batches, over few and many connections and channels."""
+    many = [server.new_event(f"Many {number}") for number in range(500)]
+    one, batch, naive = raw.inserts(1, 1.0), raw.inserts(500, 1.0), raw.inserts(1, 1.0)
     first = itertools.count(1_000_000)
-    for connections in (1, 8):
-        name = f"{connections} connection{'s' if connections > 1 else ''}"
-        compare(f"single, {name}", load.rate(server, single(server, events), connections, seconds), "points/s",
-                bare=load.rate(bare, single(bare, events), connections, seconds), raw=raw_single)  # fmt: skip
-        ours = 500 * load.rate(server, batches(server, events, 500, first), connections, seconds)
-        theirs = 500 * load.rate(bare, batches(bare, events, 500, first), connections, seconds)
-        compare(f"batch of 500, {name}", ours, "points/s", bare=theirs, raw=raw_batch)
+    for connections in (1, 8, 32):
+        compare(f"single, {connections} connections", load.rate(server, single(server, events), connections, seconds),
+                "points/s", bare=load.rate(bare, single(bare, events), connections, seconds), raw=one)  # fmt: skip
+    for size, channels, connections in (
+        (100, 10, 1),
+        (100, 10, 8),
+        (500, 10, 1),
+        (500, 10, 8),
+        (500, 100, 8),
+        (500, 500, 8),
+    ):
+        messages = untimed(server, many[:channels], size)
+        ours = size * load.rate(server, messages, connections, seconds)
+        theirs = size * load.rate(bare, untimed(bare, many[:channels], size), connections, seconds)
+        compare(f"batch of {size}, {channels} channels, {connections} conn.", ours, "points/s",
+                bare=theirs, raw=batch, naive=naive)  # fmt: skip
+    ours = 500 * load.rate(server, batches(server, events, 500, first), 8, seconds)
+    compare("the same with times of their own", ours, "points/s", raw=batch)
+
+
+def bulk(server: Server, events: list[str], rows: int = 200_000) -> None:
+    """One body with many values, in two formats."""
+    store = raw.inserts(20_000, 1.0)
+    start = 1_700_000_000_000_000
+    for number, (name, media, body) in enumerate(bodies(events, rows, start)):
+        message = server.message("POST", "/api/v1/datapoints/bulk", body, media)
+        began = time.monotonic()
+        status = load.Connection(server).ask(message)
+        if status != 201:
+            raise RuntimeError(f"the bulk route answers {status}")
+        compare(f"bulk, {name}, {rows:,} rows", rows / (time.monotonic() - began), "points/s", raw=store)
+        start += (number + 1) * rows
+
+
+def bodies(events: list[str], rows: int, start: int) -> Iterator[tuple[str, str, bytes]]:
+    """Name, media type and body."""
+    lines = (
+        f'{{"event_public_id":"{events[n % EVENTS]}","value":{n * 0.1:.1f},"timestamp":{(start + n) / 1e6:.6f}}}\n'
+        for n in range(rows)
+    )
+    yield "NDJSON", "application/x-ndjson", "".join(lines).encode()
+    table = pyarrow.table(
+        {
+            "event_public_id": pyarrow.array([events[n % EVENTS] for n in range(rows)]).dictionary_encode(),
+            "value": pyarrow.array([n * 0.1 for n in range(rows)]),
+            "timestamp": pyarrow.array([start + rows + n for n in range(rows)], pyarrow.timestamp("us", "UTC")),
+        }
+    )
+    sink = io.BytesIO()
+    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=65_536)
+    yield "Arrow", "application/vnd.apache.arrow.stream", sink.getvalue()
 
 
 def fill(server: Server, events: list[str], points: int) -> tuple[str, int]:
@@ -149,12 +211,17 @@ def reads(server: Server, bare: Server, events: list[str], start: int) -> None:
     newest = "SELECT events.public_id, ts, value FROM latest_datapoints JOIN events ON events.id = event_id"
     window = "SELECT ts, value FROM datapoints JOIN events ON events.id = event_id WHERE public_id = ? AND ts >= ?"
     bare_time = load.times(bare, bare.message("GET", path))[0]
+    envelope = server.message("POST", f"{SINGLE}/series", wanted.replace(b"{", b'{"downsample":"minmax",', 1))
+    ten = json.dumps({"event_public_ids": events, "minutes": min(14_400, minutes), "max_points": 500}).encode()
     for name, message, question, arguments in (
-        ("latest", server.message("GET", path), newest, ()),
+        ("latest of all channels", server.message("GET", path), newest, ()),
         ("series of 1 channel, 500 points", series, window, (events[0], start)),
+        ("the same, lowest and highest", envelope, window, (events[0], start)),
+        ("series of 10 channels", server.message("POST", f"{SINGLE}/series", ten), "", ()),
+        ("first page of datapoints", server.message("GET", SINGLE), "", ()),
     ):
         median, late = load.times(server, message)
-        stored = raw.milliseconds(file, question, arguments, 20) if file.exists() else 0.0
+        stored = raw.milliseconds(file, question, arguments, 20) if file.exists() and question else 0.0
         compares = f"{median / bare_time:9.2f} × bare ({bare_time:.1f})"
         compares += f"{median / stored:9.2f} × raw ({stored:.1f})" if stored else ""
         print(f"{name:34}{median:12,.1f} ms        {compares}   p95 {late:.1f} ms", flush=True)

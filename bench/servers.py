@@ -42,12 +42,12 @@ class Server:
             raise RuntimeError(f"{method} {path}: {answer.status} {text[:200]!r}")
         return json.loads(text)
 
-    def message(self, method: str, path: str, body: bytes = b"") -> bytes:
+    def message(self, method: str, path: str, body: bytes = b"", media: str = "application/json") -> bytes:
         """A request as it goes over the wire."""
         lines = (
             f"{method} {path} HTTP/1.1",
             "Host: localhost",
-            "Content-Type: application/json",
+            f"Content-Type: {media}",
             f"Authorization: Bearer {self.token}",
             f"Content-Length: {len(body)}",
         )

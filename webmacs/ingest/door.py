@@ -16,7 +16,7 @@ from webmacs.core.identity import Actor
 from webmacs.core.ids import new_id
 from webmacs.core.permissions import Can, allows
 from webmacs.features.datapoints import queries
-from webmacs.features.datapoints.admit import Admitted, Reading, admit, moments
+from webmacs.features.datapoints.admit import Admitted, admit, moments
 from webmacs.features.datapoints.schemas import MAX_BATCH, stamp
 from webmacs.features.datapoints.store import Row
 from webmacs.ingest.directory import Channels, Directory
@@ -117,10 +117,10 @@ class Door:
         known = channels.of.get(actor.organization_id, {})
         try:
             values = self._batch.decode(body).datapoints if path == BATCH else [self._single.decode(body)]
-            if len(values) > MAX_BATCH or any(value.event_public_id not in known for value in values):
+            if len(values) > MAX_BATCH or not known.keys() >= {value.event_public_id for value in values}:
                 return None
             readings = [
-                Reading(v.event_public_id, v.value, None if v.timestamp is None else stamp(v.timestamp)) for v in values
+                (v.event_public_id, v.value, None if v.timestamp is None else stamp(v.timestamp)) for v in values
             ]
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None

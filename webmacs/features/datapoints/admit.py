@@ -5,7 +5,7 @@ Every door uses it: the session of a page, the fast path of devices, the bulk ro
 
 import math
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from webmacs.core import clock
@@ -24,6 +24,9 @@ class Reading(NamedTuple):
     event_public_id: str
     value: float
     ts: int | None = None
+
+
+Given = tuple[str, float, int | None]  # a Reading, or as much without its names: those cost as much as the rest
 
 
 class Channel(NamedTuple):
@@ -51,15 +54,16 @@ class Moments:
         self._last: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def place(self, values: Iterable[tuple[int, float]]) -> list[Row]:
-        """Rows for (event id, value) in their order."""
+    def place(self, event_ids: Iterable[int], values: Iterable[float]) -> list[Row]:
+        """Rows for the values of channels in their order."""
         now = clock.to_micros(clock.now())
+        latest = now + AHEAD
         last = self._last
         rows = []
         with self._lock:
-            for event_id, value in values:
+            for event_id, value in zip(event_ids, values, strict=True):
                 ts = last.get(event_id, 0) + 1
-                if ts < now or ts > now + AHEAD:
+                if not now <= ts <= latest:
                     ts = now
                 last[event_id] = ts
                 rows.append(Row(event_id, ts, value))
@@ -69,13 +73,30 @@ class Moments:
 moments = Moments()
 
 
-def admit(batch: Iterable[Reading], channels: Mapping[str, Channel], given: Moments) -> Admitted:
+def admit(batch: Collection[Given], channels: Mapping[str, Channel], given: Moments) -> Admitted:
     """Sort a batch into rows and refusals; a bad item never spoils the others."""
+    if not batch:
+        return Admitted([], [], {})
+    names, values, stamps = zip(*batch, strict=True)
+    found = list(map(channels.get, names))
+    # the usual batch has nothing to refuse: that is seen without looking at each item
+    known = [channel for channel in found if channel is not None and channel.is_accepting]
+    if len(known) < len(found) or not math.isfinite(sum(values)):
+        return _one_by_one(batch, found, given)
+    event_ids = [channel.event_id for channel in known]
+    untimed = stamps.count(None)
+    if untimed == len(stamps):
+        return Admitted([], given.place(event_ids, map(float, values)), {})
+    if untimed == 0:
+        return Admitted(list(map(Row, event_ids, stamps, map(float, values))), [], {})
+    return _one_by_one(batch, found, given)
+
+
+def _one_by_one(batch: Iterable[Given], found: Iterable[Channel | None], given: Moments) -> Admitted:
     timed: list[Row] = []
     untimed: list[tuple[int, float]] = []
     rejected: dict[int, str] = {}
-    for index, (public_id, value, ts) in enumerate(batch):
-        channel = channels.get(public_id)
+    for index, ((_, value, ts), channel) in enumerate(zip(batch, found, strict=True)):
         if channel is None:
             rejected[index] = UNKNOWN
         elif not math.isfinite(value):
@@ -86,4 +107,5 @@ def admit(batch: Iterable[Reading], channels: Mapping[str, Channel], given: Mome
             untimed.append((channel.event_id, float(value)))
         else:
             timed.append(Row(channel.event_id, ts, float(value)))
-    return Admitted(timed, given.place(untimed), rejected)
+    placed = given.place((event_id for event_id, _ in untimed), (value for _, value in untimed))
+    return Admitted(timed, placed, rejected)
