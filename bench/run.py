@@ -24,8 +24,7 @@ from pathlib import Path
 import load
 import psutil
 import psycopg
-import pyarrow
-import pyarrow.ipc
+import pyarrow as pa
 import raw
 import servers
 from servers import Server
@@ -167,15 +166,15 @@ def bodies(events: list[str], rows: int, start: int) -> Iterator[tuple[str, str,
         for n in range(rows)
     )
     yield "NDJSON", "application/x-ndjson", "".join(lines).encode()
-    table = pyarrow.table(
+    table = pa.table(
         {
-            "event_public_id": pyarrow.array([events[n % EVENTS] for n in range(rows)]).dictionary_encode(),
-            "value": pyarrow.array([n * 0.1 for n in range(rows)]),
-            "timestamp": pyarrow.array([start + rows + n for n in range(rows)], pyarrow.timestamp("us", "UTC")),
+            "event_public_id": pa.array([events[n % EVENTS] for n in range(rows)]).dictionary_encode(),
+            "value": pa.array([n * 0.1 for n in range(rows)]),
+            "timestamp": pa.array([start + rows + n for n in range(rows)], pa.timestamp("us", "UTC")),
         }
     )
     sink = io.BytesIO()
-    with pyarrow.ipc.new_stream(sink, table.schema) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=65_536)
     yield "Arrow", "application/vnd.apache.arrow.stream", sink.getvalue()
 

@@ -17,6 +17,7 @@ from webmacs.core.db import db
 from webmacs.ingest import telemetry
 from webmacs.ingest.directory import Directory
 from webmacs.ingest.door import BATCH, SINGLE, Door
+from webmacs.ingest.keeper import Keeper
 from webmacs.ingest.telemetry import TelemetrySocket
 from webmacs.ingest.writer import Writer
 from webmacs.live import publish
@@ -112,6 +113,7 @@ class Server:
             stream_socket.PATH: StreamSocket(app, self._hub),
             telemetry.PATH: TelemetrySocket(app, self._directory, self._writer),
         }
+        self._keeper = Keeper(app)
         self._door = Door(app, self._credentials, self._directory, self._writer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,10 +153,12 @@ class Server:
         with self._app.app_context():
             publish.voice().attach(self._hub)
         self._writer.open()
+        self._keeper.start()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._hub.stop()
         await self._writer.close()
+        await asyncio.to_thread(self._keeper.stop)
         with self._app.app_context():
             db.engine.dispose()
         await send({"type": "lifespan.shutdown.complete"})
