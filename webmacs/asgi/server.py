@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ctypes
+import gc
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -154,6 +155,8 @@ class Server:
             publish.voice().attach(self._hub)
         self._writer.open()
         self._keeper.start()
+        gc.collect()
+        gc.freeze()  # what stands now stays: the collector need not look at it again and again
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._hub.stop()

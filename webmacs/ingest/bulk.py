@@ -1,7 +1,6 @@
 """POST /api/v1/datapoints/bulk: as many values as a body holds, in one transaction."""
 
 import io
-from collections.abc import Iterable
 
 from flask import request
 
@@ -11,7 +10,6 @@ from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can
 from webmacs.core.schemas import Written
 from webmacs.features.datapoints import operations
-from webmacs.features.datapoints.admit import Reading
 from webmacs.features.datapoints.blueprint import bp
 from webmacs.features.datapoints.schemas import Rejected
 from webmacs.ingest.formats import PARSERS
@@ -41,27 +39,16 @@ def create_bulk_json(actor: Actor) -> object:
     parse = PARSERS.get(request.mimetype)
     if parse is None:
         raise Invalid({"": f"Content-Type must be one of {', '.join(PARSERS)}."})
-    readings, places, reasons = _sorted(parse(io.BytesIO(request.get_data())))
-    result = operations.record(actor, readings)
-    reasons |= {places[index]: reason for index, reason in result.rejected.items()}
-    count = len(result.accepted)
+    count = 0
+    reasons: dict[int, str] = {}
+    for chunk in parse(io.BytesIO(request.get_data())):  # by parts: what is in memory at once does not grow
+        result = operations.record(actor, chunk.readings)
+        count += len(result.accepted)
+        reasons |= chunk.reasons
+        reasons |= {chunk.places[index]: reason for index, reason in result.rejected.items()}
     return BulkOut(
         message=f"{count} datapoint{'' if count == 1 else 's'} successfully created.",
         accepted=count,
         rejected_count=len(reasons),
         rejected=[Rejected(index=index, reason=reasons[index]) for index in sorted(reasons)[:LISTED]],
     )
-
-
-def _sorted(items: Iterable[Reading | str]) -> tuple[list[Reading], list[int], dict[int, str]]:
-    """The readings, the place of each in the body, and place → reason of what is none."""
-    readings: list[Reading] = []
-    places: list[int] = []
-    reasons: dict[int, str] = {}
-    for place, item in enumerate(items):
-        if isinstance(item, str):
-            reasons[place] = item
-        else:
-            readings.append(item)
-            places.append(place)
-    return readings, places, reasons

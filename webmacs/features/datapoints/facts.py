@@ -8,7 +8,7 @@ from webmacs.core.facts import Fact
 
 @dataclass(frozen=True)
 class DatapointsRecorded(Fact):
-    """A batch was recorded: one fact for all of it.
+    """A batch was recorded: one fact for all of it; of a very large one it tells each channel's newest value.
 
     `rows` are (event id, microseconds, value); `names` tells the public id of each event id in it, at least.
     """

@@ -12,13 +12,16 @@ from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import queries, rollups, store
-from webmacs.features.datapoints.admit import UNKNOWN, Channel, Reading, admit, moments
+from webmacs.features.datapoints.admit import UNKNOWN, Channel, Given, Reading, admit, moments
 from webmacs.features.datapoints.decide import without
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.store.base import newest
 from webmacs.features.events import queries as events
+
+TOLD_ONE_BY_ONE = 1_000  # rows of a batch; of a larger one each channel's newest
 
 
 @dataclass
@@ -29,10 +32,10 @@ class Recorded:
     rejected: dict[int, str] = field(default_factory=dict)
 
 
-def record(actor: Actor, batch: Sequence[Reading]) -> Recorded:
+def record(actor: Actor, batch: Sequence[Given]) -> Recorded:
     """Record a batch. A bad item never spoils the others; (event, time) that is known already changes nothing."""
     authorize(actor, Can.RECORD)
-    known = events.by_public_ids(actor, {reading.event_public_id for reading in batch})
+    known = events.by_public_ids(actor, {name for name, _, _ in batch})
     channels = {public_id: Channel(event.id, event.is_accepting) for public_id, event in known.items()}
     admitted = admit(batch, channels, moments)
     if not admitted.timed and not admitted.untimed:
@@ -40,7 +43,9 @@ def record(actor: Actor, batch: Sequence[Reading]) -> Recorded:
     placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
     names = {event.id: public_id for public_id, event in known.items()}
     rows = [*admitted.timed, *placed]
-    emit(DatapointsRecorded(actor.organization_id, rows, names))
+    emit(
+        DatapointsRecorded(actor.organization_id, rows if len(rows) <= TOLD_ONE_BY_ONE else newest(sorted(rows)), names)
+    )
     return Recorded(rows, admitted.rejected)
 
 
