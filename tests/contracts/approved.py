@@ -40,7 +40,7 @@ OWN_FILES = {
 }
 
 # Long questions that travel in a body and change nothing.
-QUESTIONS = {"POST /api/v1/datapoints/series"}
+QUESTIONS = {"POST /api/v1/datapoints/series", "POST /api/v1/datapoints/aggregate"}
 
 # The agent is an operator and must be able to do these.
 AGENT = {

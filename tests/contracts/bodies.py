@@ -32,6 +32,8 @@ class _Sampler:
             return self.value(self._definitions[schema["$ref"].rpartition("/")[2]])
         if "enum" in schema or "const" in schema:
             return schema.get("enum", [schema.get("const")])[0]
+        if "examples" in schema:
+            return schema["examples"][0]
         if "anyOf" in schema:
             return self.value(schema["anyOf"][0])
         return self._kinds[schema["type"]](schema)

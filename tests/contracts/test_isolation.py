@@ -72,6 +72,8 @@ def test_references_to_foreign_things_in_a_body_are_unknown(lab, ada, eve, clien
     assert batch.json["rejected"] == [{"index": 0, "reason": "unknown event"}]
     series = client.post("/api/v1/datapoints/series", {"event_public_ids": [foreign.public_id]})
     assert series.json == {foreign.public_id: []}
+    wish = {"event_public_ids": [foreign.public_id], "bucket": 60}
+    assert client.post("/api/v1/datapoints/aggregate", wish).json == {foreign.public_id: []}
     scoped = client.post("/api/v1/experiments", {"name": "Mine", "event_public_ids": [foreign.public_id]})
     assert scoped.status_code == 404
     link = {"channel_id": "a", "channel_name": "a", "direction": "input", "unit": "V"}

@@ -56,7 +56,9 @@ def test_a_question_that_travels_by_post_changes_nothing(lab, ada, client_as, fi
     event = lab.event(ada)
     lab.record(ada, event, 1.0)
     before = fingerprint()
-    assert client_as(ada).post("/api/v1/datapoints/series", {"event_public_ids": [event.public_id]}).status_code == 200
+    wish = {"event_public_ids": [event.public_id], "bucket": 60}
+    for question in ("series", "aggregate"):
+        assert client_as(ada).post(f"/api/v1/datapoints/{question}", wish).status_code == 200
     assert fingerprint() == before
 
 

@@ -198,6 +198,15 @@ def lttb(samples: Sequence[Sample], wanted: int) -> list[Sample]:
     return chosen
 
 
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The percentile of sorted values, interpolated between the two nearest (PostgreSQL's percentile_cont)."""
+    place = (len(values) - 1) * percent / 100
+    below = int(place)
+    above = min(below + 1, len(values) - 1)
+    share = place - below
+    return values[below] * (1 - share) + values[above] * share
+
+
 @dataclass(frozen=True)
 class Stretch:
     """A span in plain values: both ends inclusive, `stop` None while open, `event_ids` None for every channel."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, select
 
@@ -13,15 +13,18 @@ from webmacs.core.db import db, driver
 from webmacs.core.errors import Invalid, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.features.datapoints.decide import Stretch, stretch_of
+from webmacs.features.datapoints.decide import BLOCK, MINUTE, TEN, Stretch, stretch_of
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.rollups.reading import count, truth
-from webmacs.features.datapoints.schemas import LAST, DatapointFilter, SeriesIn
-from webmacs.features.datapoints.series import Figures, figures, samples, scan
+from webmacs.features.datapoints.schemas import LAST, MOST_BUCKETS, AggregateIn, DatapointFilter, SeriesIn
+from webmacs.features.datapoints.series import Figures, Window, aggregates, figures, samples, scan
 from webmacs.features.events import queries as events
 from webmacs.features.events.models import Event
 
 __all__ = ["Figures", "figures", "samples", "scan"]  # what other features ask for, beside what stands here
+
+MOST_POINTS = 2_000_000  # read for one question; longer ones would keep others waiting
+FAR = 2_000  # rows: a page further on is looked for by counting instead of reading
 
 _t = datapoints.c
 
@@ -151,17 +154,32 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
     if query.cursor is not None:
         event, ts = _cursor(actor, query.cursor)
         skip, after, stop = 0, (ts, event.id), min(stop, ts + 1)
+    if skip >= total:
+        stop = start
+    elif skip > FAR:
+        stop, skip = _leap(list(names), start, stop, skip)
     rows = scan(db.session.connection(), list(names), start, stop, descending=True)
     if after is not None:
         rows = (row for row in rows if (row[1], row[0]) < after)
-    elif skip >= total:
-        rows = iter(())
     taken = list(islice(rows, skip, skip + query.page_size + 1))
     shown = taken[: query.page_size]
     known = stretches(actor, shown[-1][1], shown[0][1]) if shown else []
     data = [_shown(known, event_id, names[event_id], ts, value) for event_id, ts, value in shown]
     more = data[-1].public_id if len(taken) > query.page_size else None
     return Listing(query.page, query.page_size, total, data, more)
+
+
+def _leap(event_ids: list[int], start: int, stop: int, skip: int) -> tuple[int, int]:
+    """Where a list that ends at `stop` may begin so that fewer rows need be skipped, and how many that are then."""
+    low, high, over = start // BLOCK, stop // BLOCK, 0  # the rows from `high` on are `over`, at most `skip`
+    while high - low > 1:
+        middle = (low + high) // 2
+        newer = count(driver(), event_ids, middle * BLOCK, stop)
+        if newer <= skip:
+            high, over = middle, newer
+        else:
+            low = middle
+    return (high * BLOCK, skip - over) if over else (stop, skip)
 
 
 def _cursor(actor: Actor, text: str) -> tuple[Event, int]:
@@ -195,20 +213,55 @@ def count_of(actor: Actor, event_public_id: str) -> int:
 # --- series -----------------------------------------------------------------------------------------------------------
 
 
-def series(actor: Actor, wish: SeriesIn) -> dict[str, list[Datapoint]]:
-    """Thinned series of the last minutes, public id → points in order of time; an unknown id has none."""
+def series(actor: Actor, wish: SeriesIn) -> dict[str, list[dict[str, Any]]]:
+    """Thinned series of the last minutes, public id → points in order of time; an unknown id has none.
+
+    Points have the fields of `Datapoint`; nothing is made of them but JSON, and there are many.
+    """
     authorize(actor, Can.READ)
     stop = clock.to_micros(clock.now())
     start = stop - wish.minutes * 60_000_000
     found = events.by_public_ids(actor, wish.event_public_ids)
     known = stretches(actor, start)
     folded = None if wish.downsample == "uniform" else truth(driver(), [e.id for e in found.values()], start, LAST)
-    return {
-        wanted: [
-            _shown(known, event.id, wanted, ts, value)
+    shown: dict[str, list[dict[str, Any]]] = {wanted: [] for wanted in wish.event_public_ids}
+    for wanted, event in found.items():
+        stem, mine = public_id(wanted, 0)[:-14], [s for s in known if s.event_ids is None or event.id in s.event_ids]
+        shown[wanted] = [
+            {
+                "public_id": f"{stem}{ts:014x}",
+                "value": value,
+                "timestamp": clock.from_micros(ts),
+                "event_public_id": wanted,
+                "experiment_public_id": stretch_of(mine, event.id, ts) if mine else None,
+            }
             for ts, value in samples(event.id, start, LAST, wish.max_points, wish.downsample, folded)
         ]
-        if (event := found.get(wanted)) is not None
-        else []
-        for wanted in wish.event_public_ids
-    }
+    return shown
+
+
+def aggregate(actor: Actor, wish: AggregateIn) -> dict[str, list[dict[str, Any]]]:
+    """What channels amount to, public id → buckets in order of time; an unknown id has none."""
+    authorize(actor, Can.READ)
+    window = _window(wish)
+    found = events.by_public_ids(actor, wish.event_public_ids)
+    ids = [event.id for event in found.values()]
+    reads_points = window.step % TEN or any(name[0] == "p" for name in wish.functions)
+    if reads_points and count(driver(), ids, window.start, window.stop) > MOST_POINTS:
+        raise Invalid({"start": f"Percentiles and odd buckets are computed from {MOST_POINTS:,} values at most."})
+    known = truth(driver(), ids, window.start, window.stop)
+    shown: dict[str, list[dict[str, Any]]] = {wanted: [] for wanted in wish.event_public_ids}
+    return shown | {wanted: aggregates(event.id, window, wish.functions, known) for wanted, event in found.items()}
+
+
+def _window(wish: AggregateIn) -> Window:
+    if wish.start is not None and wish.minutes is not None:
+        raise Invalid({"minutes": "Give start or minutes, not both."})
+    stop = clock.to_micros(wish.stop or clock.now())
+    start = stop - (wish.minutes or 60) * MINUTE if wish.start is None else clock.to_micros(wish.start)
+    start, stop = max(0, start), min(stop, LAST)
+    if start >= stop:
+        raise Invalid({"stop": "Must be later than start."})
+    if (stop - 1) // wish.bucket - start // wish.bucket >= MOST_BUCKETS:
+        raise Invalid({"bucket": f"Gives more than {MOST_BUCKETS:,} buckets: take longer ones or less time."})
+    return Window(start, stop, wish.bucket)

@@ -1,9 +1,10 @@
 """What comes in and goes out about datapoints."""
 
+import math
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from webmacs.core import clock
 from webmacs.core.paging import PageQuery
@@ -119,3 +120,72 @@ class SeriesIn(Schema):
     minutes: int = Field(60, ge=1, le=14400)
     max_points: int = Field(500, ge=10, le=2000)
     downsample: Literal["uniform", "minmax", "lttb"] = "uniform"
+
+
+MOST_BUCKETS = 10_000
+_UNITS = {"s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+
+
+def _length(value: Any) -> int:
+    """Seconds as a number, or a number with s, m, h or d → microseconds."""
+    if isinstance(value, str) and value[-1:] in _UNITS and value[:-1].isascii() and value[:-1].isdigit():
+        micros = float(value[:-1]) * _UNITS[value[-1]]
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        micros = value * 1_000_000.0 if -1e12 < value < 1e12 else math.inf
+    else:
+        raise ValueError('must be a number of seconds or a text like "10s", "5m", "1h" or "1d"')
+    if not 1_000 <= micros <= 366 * _UNITS["d"]:
+        raise ValueError("must lie between a millisecond and 366 days")
+    return round(micros)
+
+
+Length = Annotated[
+    int,
+    BeforeValidator(_length),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {
+                    "type": "string",
+                    "pattern": "^[1-9][0-9]{0,4}s$|^[1-9][0-9]{0,3}[mh]$|^[1-9][0-9]?d$",
+                    "examples": ["5m"],
+                },
+                {"type": "number", "minimum": 0.001, "maximum": 31622400},
+            ],
+            "description": "Length of a bucket: seconds, or a number with s, m, h or d",
+        }
+    ),
+]
+Function = Annotated[
+    str,
+    StringConstraints(pattern=r"^(avg|min|max|sum|count|first|last|p[0-9]{1,2}(\.[0-9]{1,2})?)$"),
+    Field(examples=["p95"]),
+]
+
+
+class AggregateIn(Schema):
+    """What up to 20 channels amount to, bucket by bucket."""
+
+    event_public_ids: list[Reference] = Field(min_length=1, max_length=20)
+    start: Moment | None = Field(None, description="Not before this moment; the last 60 minutes unless it is given")
+    stop: Moment | None = Field(None, description="Before this moment; now unless it is given")
+    minutes: int | None = Field(None, ge=1, le=10_000_000, description="Instead of start: so long before stop")
+    bucket: Length
+    functions: list[Function] = Field(
+        min_length=1, max_length=20, default_factory=lambda: ["avg", "min", "max", "count"]
+    )
+
+
+class AggregateOut(Schema):
+    """One bucket: `start` and the functions that were asked for, percentiles under their names (`p95`)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    start: datetime
+    count: int | None = None
+    sum: float | None = None
+    avg: float | None = None
+    min: float | None = None
+    max: float | None = None
+    first: float | None = None
+    last: float | None = None

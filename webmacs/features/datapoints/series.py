@@ -3,17 +3,20 @@
 Plain values in, plain values out: `queries` says who may see what.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from webmacs.core import clock
 from webmacs.core.db import driver, is_sqlite
 from webmacs.features.datapoints.decide import (
     TEN,
     Sample,
     lttb,
     minmax,
+    percentile,
     step_for,
     stride_indices,
 )
@@ -24,7 +27,7 @@ from webmacs.features.events.models import Event
 
 SLICE_ROWS = 5_000  # rows that one slice aims for
 FIRST_WIDTH = 1_000_000  # microseconds of the first slice
-EXACT_ROWS = 10_000  # up to here uniform sampling counts rows, beyond it steps through time
+EXACT_ROWS = 5_000  # up to here uniform sampling counts rows, beyond it steps through time
 MIN_STEPS = 10  # so many steps of ten seconds are better than reading all points
 RAW_ROWS = 20_000  # up to here stretches shorter than ten seconds are read from the points
 
@@ -33,6 +36,12 @@ FIRST_ROWS = f"SELECT ts, value {WINDOW} LIMIT ?"
 LAST_ROW = f"SELECT ts, value {WINDOW} DESC LIMIT 1"
 IS_THERE = f"SELECT 1 {WINDOW} LIMIT 1 OFFSET ?"
 NEXT_ROW = "SELECT ts{} FROM datapoints WHERE event_id = ? AND ts >= ? - (? - i) * ? AND ts <= ? ORDER BY ts LIMIT 1"
+# (beginning of a bucket, value) of the first or last point of each; in SQLite the join would else turn round
+EDGES_SQLITE = """SELECT b.value, d.value FROM json_each(?) AS b CROSS JOIN datapoints AS d WHERE d.event_id = ?
+ AND d.ts = (SELECT ts FROM datapoints WHERE event_id = ? AND ts >= max(b.value, ?) AND ts < min(b.value + ?, ?)
+ ORDER BY ts {} LIMIT 1)"""
+EDGES_POSTGRESQL = """SELECT b, d.value FROM unnest(?::bigint[]) AS b CROSS JOIN LATERAL (SELECT value FROM datapoints
+ WHERE event_id = ? AND ts >= greatest(b, ?) AND ts < least(b + ?, ?) ORDER BY ts {} LIMIT 1) AS d"""
 # CROSS: SQLite would otherwise walk the whole window instead of seeking
 SOUGHT_SQLITE = f"""WITH RECURSIVE steps (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM steps WHERE i < ?)
  SELECT d.ts, d.value FROM steps CROSS JOIN datapoints d WHERE d.event_id = ? AND d.ts = ({NEXT_ROW.format("")})"""  # noqa: S608 - our own words
@@ -183,3 +192,71 @@ def figures(event_ids: Sequence[int], start: int, stop: int) -> dict[int, Figure
         event_id: Figures(each.points, each.low, each.high, each.total / each.points)
         for event_id, each in found.items()
     }
+
+
+class Window(NamedTuple):
+    """start ≤ ts < stop, cut at the absolute multiples of `step`."""
+
+    start: int
+    stop: int
+    step: int
+
+
+def aggregates(event_id: int, window: Window, functions: Sequence[str], known: Truth) -> list[dict[str, Any]]:
+    """What each bucket of a window amounts to, by the names of the functions; buckets without points are left out.
+
+    `pN` is the percentile N, interpolated between the two nearest values.
+    """
+    connection = driver()
+    buckets = cover(connection, known, event_id, *window)
+    told: dict[str, Mapping[int, float]] = {
+        "count": {each.start: each.points for each in buckets},
+        "sum": {each.start: each.total for each in buckets},
+        "avg": {each.start: each.total / each.points for each in buckets},
+        "min": {each.start: each.low for each in buckets},
+        "max": {each.start: each.high for each in buckets},
+    }
+    for name, order in (("first", "ASC"), ("last", "DESC")):
+        if name in functions:
+            told[name] = _edges(connection, event_id, window, [each.start for each in buckets], order)
+    told |= _percentiles(connection, event_id, window, [name for name in functions if name not in told])
+    return [
+        {"start": clock.from_micros(each.start), **{name: told[name].get(each.start) for name in functions}}
+        for each in buckets
+    ]
+
+
+def _edges(connection: Any, event_id: int, window: Window, starts: list[int], order: str) -> dict[int, float]:
+    """The first or the last value of each bucket: one index seek for each."""
+    start, stop, step = window
+    if is_sqlite():
+        text = EDGES_SQLITE.format(order)
+        return dict(ask(connection, text, (json.dumps(starts), event_id, event_id, start, step, stop)))
+    return dict(ask(connection, EDGES_POSTGRESQL.format(order), (starts, event_id, start, step, stop)))
+
+
+def _percentiles(connection: Any, event_id: int, window: Window, names: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Name → beginning of a bucket → percentile, from the points; one bucket at a time is held."""
+    found: dict[str, dict[int, float]] = {name: {} for name in names}
+    if names:
+        for start, values in _values(connection, event_id, window):
+            values.sort()
+            for name in names:
+                found[name][start] = percentile(values, float(name[1:]))
+    return found
+
+
+def _values(connection: Any, event_id: int, window: Window) -> Iterator[tuple[int, list[float]]]:
+    """(beginning, values) of each bucket that has points."""
+    low, held, values = window.start, -1, list[float]()
+    while rows := ask(connection, FIRST_ROWS, (event_id, low, window.stop, RAW_ROWS)):
+        for ts, value in rows:
+            start = ts // window.step * window.step
+            if start != held:
+                if values:
+                    yield held, values
+                held, values = start, []
+            values.append(value)
+        low = rows[-1][0] + 1
+    if values:
+        yield held, values
