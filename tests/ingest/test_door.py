@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 
 import pytest
 import time_machine
@@ -220,3 +221,51 @@ def test_a_stale_memory_is_not_believed(doors, lab, oscar, known, monkeypatch):
     token = known(oscar)
     with time_machine.travel(clock.now().timestamp() + 5, tick=False):
         assert doors.answer(SINGLE, body, token) is None
+
+
+def test_a_value_waits_for_its_turn_while_a_page_writes(doors, lab, oscar, known, client_as):
+    event = lab.event(oscar)
+    token = known(oscar)
+    holds, may_end = threading.Event(), threading.Event()
+
+    def write_a_page():
+        with lab.arrival():
+            lab.log(oscar, "A page is writing.")
+            holds.set()
+            assert may_end.wait(20)
+
+    page = threading.Thread(target=write_a_page)
+    page.start()
+    assert holds.wait(20)
+
+    async def meanwhile():
+        await doors.directory.now()
+        body = json.dumps({"event_public_id": event.public_id, "value": 1}).encode()
+        asking = asyncio.create_task(doors.door.answer(SINGLE, [(b"authorization", f"Bearer {token}".encode())], body))
+        for _ in range(20):  # the loop goes on: it is not the one that waits
+            await asyncio.sleep(0)
+        may_end.set()
+        return await asking
+
+    answer = doors.loop.run_until_complete(meanwhile())
+    page.join()
+    assert answer.status == 201
+    assert len(_points(client_as(oscar), event)) == 1
+
+
+def test_values_that_are_on_their_way_are_written_before_the_end(doors, lab, oscar, known, client_as):
+    event = lab.event(oscar)
+    token = known(oscar)
+
+    async def end():
+        await doors.directory.now()
+        body = json.dumps({"event_public_id": event.public_id, "value": 1}).encode()
+        headers = [(b"authorization", f"Bearer {token}".encode())]
+        asking = [asyncio.create_task(doors.door.answer(SINGLE, headers, body)) for _ in range(5)]
+        await asyncio.sleep(0)
+        await doors.writer.close()
+        return await asyncio.gather(*asking)
+
+    answers = doors.loop.run_until_complete(end())
+    assert [answer.status for answer in answers] == [201] * 5
+    assert len(_points(client_as(oscar), event)) == 5

@@ -122,7 +122,7 @@ class Transaction:
         """Wait until nobody else of this process writes; kept until the transaction ends."""
         if self.turns is None:
             if not turns.take(PATIENCE):
-                raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+                raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError(LOCKED))
             self.turns = turns
 
     def abandon(self) -> None:
@@ -131,6 +131,7 @@ class Transaction:
 
 
 PATIENCE = 10.0  # seconds that a writer waits for its turn
+LOCKED = "database is locked"  # SQLite's own words for a turn that did not come
 
 _turns = Turns()
 _open: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
@@ -227,22 +228,25 @@ def _begin_sqlite(connection: Any) -> None:
 class Wire:
     """A connection of its own for a writer outside every arrival; it knows neither session nor facts.
 
-    Not thread-safe.
+    `patience` is how long it waits, in seconds, for others who write to SQLite. Not thread-safe.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, patience: float = PATIENCE) -> None:
         self._engine = engine
         self._is_sqlite = engine.dialect.name == "sqlite"
+        self._patience = patience
         self._borrowed: Any = None
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
         """Yield the driver's connection; commit when the block ends well, else roll back and connect anew next time."""
-        if self._is_sqlite and not _turns.take(PATIENCE):
-            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked"))
+        if self._is_sqlite and not _turns.take(self._patience):
+            raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError(LOCKED))
         try:
             if self._borrowed is None:
                 self._borrowed = self._engine.raw_connection()
+                if self._is_sqlite:
+                    self._borrowed.driver_connection.execute(f"PRAGMA busy_timeout={self._patience * 1000:.0f}")
             driver = self._borrowed.driver_connection
             if self._is_sqlite:
                 driver.execute("BEGIN IMMEDIATE")

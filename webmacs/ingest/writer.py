@@ -5,7 +5,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
@@ -14,7 +14,7 @@ import psycopg
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
-from webmacs.core.db import Wire, db
+from webmacs.core.db import LOCKED, Wire, db
 from webmacs.core.errors import Unavailable
 from webmacs.core.facts import reactions
 from webmacs.features.datapoints import store
@@ -24,6 +24,8 @@ from webmacs.features.datapoints.store import Row
 
 AWAY = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyError)
 MOST_ROWS = 20_000  # of one transaction: others wait for it
+SLOW = 0.005  # seconds of a commit after which the event loop is not made to wait for the disk …
+REST = 10.0  # … for so many seconds
 PATIENCE = 30.0  # seconds that a sender is kept waiting for the disk
 MOST_WAITING = 200_000  # rows; beyond that the sender is asked to come again
 
@@ -64,15 +66,23 @@ class Writer(threading.Thread):
         super().__init__(name="writer", daemon=True)
         self._app = app
         self._written = written  # called in the event loop after each commit
-        self._waiting: SimpleQueue[Load | None] = SimpleQueue()  # None: the end
-        self._rows = 0  # that wait; counted by the event loop and lowered by it
+        self._waiting: SimpleQueue[list[Load] | None] = SimpleQueue()  # None: the end
+        # the event loop's own
+        self._fresh: list[Load] = []  # came in this turn of the loop
+        self._rows = 0  # that wait
+        self._under_way = 0  # loads that are the thread's
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._here: Wire | None = None
+        self._not_here_before = 0.0  # by the loop's clock
 
     def open(self) -> None:
         """Begin to take loads, in the running event loop."""
         self._loop = asyncio.get_running_loop()
         self._is_open = True
+        with self._app.app_context():
+            if db.engine.dialect.name == "sqlite":
+                self._here = Wire(db.engine, patience=0.0)
         self.start()
 
     def submit(self, load: Load) -> None:
@@ -80,7 +90,43 @@ class Writer(threading.Thread):
         if self._rows + load.size > MOST_WAITING or not self._is_open:
             raise Overloaded("More values are on their way than can be written; send them again in a moment.")
         self._rows += load.size
-        self._waiting.put(load)
+        self._fresh.append(load)
+        if len(self._fresh) == 1:
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _dispatch(self) -> None:
+        """At the end of a turn of the loop: a lonely load is written here and now, several are the thread's."""
+        loads, self._fresh = self._fresh, []
+        if not loads:
+            return
+        if len(loads) == 1 and self._under_way == 0 and self._write_here(loads):
+            return
+        self._under_way += len(loads)
+        self._waiting.put(loads)
+
+    def _write_here(self, loads: list[Load]) -> bool:
+        """Write in the event loop, which saves two changes of threads; False when that could make others wait.
+
+        Only into SQLite, only when nobody else writes, and not again for a while after the disk was slow.
+        """
+        if self._here is None or self._loop is None or self._loop.time() < self._not_here_before:
+            return False
+        began = self._loop.time()
+        with self._app.app_context():
+            try:
+                placed = _commit(self._here, loads)
+            except Exception as error:  # noqa: BLE001 - whatever it is, who waits must hear of it
+                if LOCKED in str(error):
+                    return False
+                outcomes: list[tuple[Load, Outcome]] = [(load, _refusal(error)) for load in loads]
+            else:
+                outcomes = list(zip(loads, placed, strict=True))
+            if self._loop.time() - began > SLOW:
+                self._not_here_before = self._loop.time() + REST
+            self._under_way += len(loads)
+            self._tell(outcomes)
+            _announce(outcomes)
+        return True
 
     async def write(self, organization_id: int, names: dict[int, str], admitted: Admitted) -> Sequence[Row]:
         """Have rows written; returns the untimed ones as stored, once all of them are on the disk.
@@ -109,8 +155,11 @@ class Writer(threading.Thread):
         """Take no more, write what waits, and end."""
         if self._is_open:
             self._is_open = False
+            self._dispatch()
             self._waiting.put(None)
             await asyncio.to_thread(self.join)
+            if self._here is not None:
+                self._here.close()
 
     def run(self) -> None:
         """Write until the end has come and nothing waits."""
@@ -121,33 +170,31 @@ class Writer(threading.Thread):
                 if self._loop is not None:
                     with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is there to be told
                         self._loop.call_soon_threadsafe(self._tell, outcomes)
-                for load, outcome in outcomes:
-                    if not isinstance(outcome, Unavailable):
-                        rows = [*load.timed, *outcome]
-                        reactions.after(DatapointsRecorded(load.organization_id, rows, load.names))
+                _announce(outcomes)
             wire.close()
 
     def _next(self) -> list[Load]:
         """Wait for a load and take what else waits, up to a bound; none when the end has come."""
-        first = self._waiting.get()
-        if first is None:
+        taken = self._waiting.get()
+        if taken is None:
             return []
-        taken, size = [first], first.size
+        size = sum(load.size for load in taken)
         while size < MOST_ROWS:
             try:
-                another = self._waiting.get_nowait()
+                more = self._waiting.get_nowait()
             except Empty:
                 break
-            if another is None:
+            if more is None:
                 self._waiting.put(None)  # for the next turn
                 break
-            taken.append(another)
-            size += another.size
+            taken += more
+            size += sum(load.size for load in more)
         return taken
 
     def _tell(self, outcomes: list[tuple[Load, Outcome]]) -> None:
         """In the event loop: once for all loads of a commit."""
         self._written()
+        self._under_way -= len(outcomes)
         for load, outcome in outcomes:
             self._rows -= load.size
             load.done(outcome)
@@ -162,6 +209,14 @@ class Writer(threading.Thread):
             refusal = _refusal(error)
             return [(load, refusal) for load in loads]
         return list(zip(loads, placed, strict=True))
+
+
+def _announce(outcomes: Iterable[tuple[Load, Outcome]]) -> None:
+    """Tell what was recorded, in an application's context."""
+    for load, outcome in outcomes:
+        if not isinstance(outcome, Unavailable):
+            rows = [*load.timed, *outcome]
+            reactions.after(DatapointsRecorded(load.organization_id, rows, load.names))
 
 
 def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
