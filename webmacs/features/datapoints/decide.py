@@ -77,6 +77,9 @@ def combine(buckets: Iterable[Bucket], width: int) -> list[Bucket]:
     found = []
     for place, group in groupby(buckets, key=lambda bucket: bucket[0] // width):
         parts = list(group)
+        if len(parts) == 1:
+            found.append(parts[0]._replace(start=place * width))
+            continue
         low = min(parts, key=lambda part: (part[3], part[4]))
         high = min(parts, key=lambda part: (-part[5], part[6]))
         points, total = sum(part[1] for part in parts), finite(sum(part[2] for part in parts))
@@ -181,21 +184,22 @@ def lttb(samples: Sequence[Sample], wanted: int) -> list[Sample]:
     if count <= wanted or wanted < 3:
         return list(samples)
     size = (count - 2) / (wanted - 2)
-    chosen = [samples[0]]
+    origin = samples[0][0]
+    times, values = [float(ts - origin) for ts, _ in samples], [value for _, value in samples]
+    chosen = [0]
     for i in range(wanted - 2):
         begin, end = int(i * size) + 1, int((i + 1) * size) + 1
-        after = samples[end : min(int((i + 2) * size) + 1, count)] or samples[-1:]
-        mean_t = sum(t for t, _ in after) / len(after)
-        mean_v = sum(v for _, v in after) / len(after)
-        t0, v0 = chosen[-1]
-        chosen.append(
-            max(
-                samples[begin:end],
-                key=lambda s: abs((t0 - mean_t) * (s[1] - v0) - (t0 - s[0]) * (mean_v - v0)),
-            )
-        )
-    chosen.append(samples[-1])
-    return chosen
+        after = min(int((i + 2) * size) + 1, count) if end < count - 1 else count
+        t0, v0 = times[chosen[-1]], values[chosen[-1]]
+        width = t0 - sum(times[end:after]) / (after - end)
+        height = sum(values[end:after]) / (after - end) - v0
+        best, widest = begin, -1.0
+        for j in range(begin, end):
+            area = abs(width * (values[j] - v0) - (t0 - times[j]) * height)
+            if area > widest:
+                best, widest = j, area
+        chosen.append(best)
+    return [*(samples[index] for index in chosen), samples[-1]]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:

@@ -120,15 +120,15 @@ def samples(event_id: int, start: int, stop: int, wanted: int, how: str, known: 
         if known.raw_from.get(event_id, 0) > start:  # only rollups are left of the beginning
             found = _extremes(connection, known, event_id, (start, stop), wanted if how == "minmax" else 4 * wanted)
             return found if how == "minmax" else lttb(found, wanted)
-    few: list[Sample] = ask(connection, FIRST_ROWS, (event_id, start, stop, wanted + 1))
-    if len(few) <= wanted:
-        return few
-    if how == "uniform" and not _exceeds(connection, event_id, start, stop, EXACT_ROWS):
-        rows = ask(connection, FIRST_ROWS, (event_id, start, stop, EXACT_ROWS))
-        return [rows[index] for index in stride_indices(len(rows), wanted)]
+    most = EXACT_ROWS if how == "uniform" else wanted
+    if not _exceeds(connection, event_id, start, stop, most):
+        rows: list[Sample] = ask(connection, FIRST_ROWS, (event_id, start, stop, most))
+        return [rows[index] for index in stride_indices(len(rows), wanted)] if len(rows) > wanted else rows
+    first: Sample = ask(connection, FIRST_ROWS, (event_id, start, stop, 1))[0]
+    last = _last(connection, event_id, start, stop)
     if how == "uniform":
-        return _sought(connection, event_id, few[0], _last(connection, event_id, start, stop), wanted)
-    window = (few[0][0], _last(connection, event_id, start, stop)[0] + 1)
+        return _sought(connection, event_id, first, last, wanted)
+    window = (first[0], last[0] + 1)
     if how == "minmax":
         return _extremes(connection, known, event_id, window, wanted)  # type: ignore[arg-type]
     # the extremes of four times as many stretches first: the triangles then cost nothing and lose no peak that matters
