@@ -116,7 +116,7 @@ PERIODIC = (
     Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),
     Periodic("partitions", datapoint_jobs.make_ahead, timedelta(hours=6)),
     Periodic("retention", retention_jobs.daily, timedelta(days=1)),
-    Periodic("retention runs", retention_jobs.sweep, timedelta(minutes=5)),
+    Periodic("retention-runs", retention_jobs.sweep, timedelta(minutes=5)),
     Periodic("exports", export_jobs.sweep, timedelta(minutes=1)),
     Periodic("imports", import_jobs.sweep, timedelta(minutes=1)),
 )

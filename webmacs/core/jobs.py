@@ -1,5 +1,6 @@
 """Work in the background: the queue, and the jobs that come round again."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,11 +19,15 @@ LIMIT = timedelta(minutes=3)  # after which a job that says nothing else is stop
 
 @dataclass(frozen=True)
 class Periodic:
-    """A job without arguments that comes round again `every` so often."""
+    """A job without arguments that comes round again `every` so often. Its name becomes part of an entry's id."""
 
     name: str
     run: Callable[[], None]
     every: timedelta
+
+    def __post_init__(self) -> None:
+        if re.fullmatch(r"[\w-]+", self.name, re.ASCII) is None:
+            raise ValueError(f"the name of a periodic job has letters, digits, _ and - only: {self.name!r}")
 
 
 def redis_of(app: Flask) -> Redis:
