@@ -16,7 +16,7 @@ from webmacs.features.datapoints.decide import BLOCK, MINUTE, TEN, Stretch, stre
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.rollups.reading import count, truth
 from webmacs.features.datapoints.schemas import LAST, MOST_BUCKETS, AggregateIn, DatapointFilter, SeriesIn
-from webmacs.features.datapoints.series import Figures, Window, aggregates, figures, samples, scan
+from webmacs.features.datapoints.series import Figures, Window, aggregates, figures, prefer_seeks, samples, scan
 from webmacs.features.events import queries as events
 from webmacs.features.events.models import Event
 
@@ -148,6 +148,7 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
     """Datapoints, newest first, by page or after a cursor."""
     authorize(actor, Can.READ)
     names, start, stop = _selection(actor, query)
+    prefer_seeks()
     total = count(driver(), list(names), start, stop)
     skip, after = (query.page - 1) * query.page_size, None
     if query.cursor is not None:
@@ -157,7 +158,7 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
         stop = start
     elif skip > FAR:
         stop, skip = _leap(list(names), start, stop, skip)
-    rows = scan(db.session.connection(), list(names), start, stop, descending=True)
+    rows = scan(db.session.connection(), list(names), start, min(stop, _newest(list(names)) + 1), descending=True)
     if after is not None:
         rows = (row for row in rows if (row[1], row[0]) < after)
     taken = list(islice(rows, skip, skip + query.page_size + 1))
@@ -166,6 +167,12 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
     data = [_shown(known, event_id, names[event_id], ts, value) for event_id, ts, value in shown]
     more = data[-1].public_id if len(taken) > query.page_size else None
     return Listing(query.page, query.page_size, total, data, more)
+
+
+def _newest(event_ids: list[int]) -> int:
+    """The time of the newest point of all these channels: a list need not look for it."""
+    newest = select(func.max(latest_datapoints.c.ts)).where(latest_datapoints.c.event_id.in_(event_ids))
+    return db.session.scalar(newest) or 0
 
 
 def _leap(event_ids: list[int], start: int, stop: int, skip: int) -> tuple[int, int]:
@@ -224,6 +231,7 @@ def series(actor: Actor, wish: SeriesIn) -> dict[str, list[dict[str, Any]]]:
     start = stop - wish.minutes * 60_000_000
     found = events.by_public_ids(actor, wish.event_public_ids)
     known = stretches(actor, start)
+    prefer_seeks()
     folded = None if wish.downsample == "uniform" else truth(driver(), [e.id for e in found.values()], start, LAST)
     shown: dict[str, list[dict[str, Any]]] = {wanted: [] for wanted in wish.event_public_ids}
     for wanted, event in found.items():
@@ -245,6 +253,7 @@ def aggregate(actor: Actor, wish: AggregateIn) -> dict[str, list[dict[str, Any]]
     """What channels amount to, public id → buckets in order of time; an unknown id has none."""
     authorize(actor, Can.READ)
     window = _window(wish)
+    prefer_seeks()
     found = events.by_public_ids(actor, wish.event_public_ids)
     ids = [event.id for event in found.values()]
     reads_points = window.step % TEN or any(name[0] == "p" for name in wish.functions)
