@@ -9,6 +9,7 @@ from typing import NamedTuple
 from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
+from webmacs.core import outage
 from webmacs.core.db import transaction
 from webmacs.core.errors import Unavailable
 from webmacs.features.datapoints.admit import Channel
@@ -55,7 +56,7 @@ class Directory:
             await self._reading
             known = self._known
         if known is None:
-            raise Unavailable("The database does not answer at the moment; nothing was saved.")
+            raise Unavailable(outage.SILENT)
         return known
 
     async def anew(self) -> Channels:
@@ -81,7 +82,7 @@ class Directory:
             with self._app.app_context(), transaction(write=False):
                 rows = events.directory()
         except SQLAlchemyError as error:
-            log.warning("the channels cannot be read: %s", error)
+            outage.report(log, "the channels cannot be read", error)
             return
         of: dict[int, dict[str, Channel]] = {}
         names: dict[int, str] = {}

@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from queue import Empty, SimpleQueue
 
-import psycopg
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
+from webmacs.core import outage
 from webmacs.core.db import LOCKED, Wire, db
 from webmacs.core.errors import Unavailable
 from webmacs.core.facts import reactions
@@ -22,7 +20,6 @@ from webmacs.features.datapoints.admit import Admitted
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.store import Row
 
-AWAY = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError, SQLAlchemyError)
 MOST_ROWS = 20_000  # of one transaction: others wait for it
 SLOW = 0.005  # seconds of a commit after which the event loop is not made to wait for the disk …
 REST = 10.0  # … for so many seconds
@@ -232,15 +229,12 @@ def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
 
 def _refusal(error: Exception) -> Unavailable:
     """What the senders are told."""
+    outage.report(log, "values were not recorded", error)
     if not _is_away(error):
-        log.error("values were not recorded", exc_info=error)
         return Unavailable("The values could not be written; nothing was saved.")
-    log.warning("values were not recorded: %r", error)
-    if "full" in str(error) or isinstance(error, psycopg.errors.DiskFull):
-        return Unavailable("The disk is full; nothing was saved.")
-    return Unavailable("The database does not answer at the moment; nothing was saved. Try again in a few seconds.")
+    return Unavailable(outage.sentence(error))
 
 
 def _is_away(error: BaseException) -> bool:
     """Whether the database is away, busy or full, rather than the load being wrong."""
-    return isinstance(error, AWAY)
+    return isinstance(error, outage.AWAY)

@@ -1,10 +1,12 @@
 """One way to say no: a page, a fragment or JSON, by the edge that was asked."""
 
 import logging
+import sqlite3
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import psycopg
 from flask import (
     Flask,
     Response,
@@ -19,9 +21,11 @@ from flask import (
     url_for,
 )
 from flask_wtf.csrf import CSRFError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
+from webmacs.core import outage
 from webmacs.core.errors import BadRequest, Invalid, Refusal, TooMany, Unauthenticated, Unavailable
 from webmacs.web.arrival import Edge
 from webmacs.web.pages import here, htmx
@@ -30,6 +34,8 @@ log = logging.getLogger(__name__)
 
 API_PREFIXES = ("/api/", "/health", "/openapi.json", "/ws/")
 Detail = str | list[dict[str, Any]]
+# values are written on the driver's own connection: what fails there has not gone through SQLAlchemy
+DRIVERS = (sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
 
 PLAIN = {
     400: "The form was open for too long or came from elsewhere. Load the page again and repeat the step.",
@@ -88,7 +94,8 @@ def install(app: Flask, table: dict[type[Refusal], int]) -> None:
     app.register_error_handler(Refusal, refused)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(IntegrityError, _constraint)
-    app.register_error_handler(OperationalError, _database)
+    for kind in (OperationalError, InterfaceError, NoConnection, *DRIVERS):
+        app.register_error_handler(kind, _database)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -134,10 +141,9 @@ def _constraint(error: IntegrityError) -> Response:
     return answer(409, "This conflicts with something that was saved at the same moment. Load it again and retry.")
 
 
-def _database(error: OperationalError) -> Response:
-    log.error("the database does not answer", exc_info=error)
-    sentence = "The database does not answer at the moment; nothing was saved. Try again in a few seconds."
-    return answer(503, sentence, {"Retry-After": "5"})
+def _database(error: Exception) -> Response:
+    outage.report(log, "the database does not answer", error)
+    return answer(503, outage.sentence(error), {"Retry-After": "5"})
 
 
 def _unexpected(error: Exception) -> Response:
