@@ -2,6 +2,7 @@
 
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -84,13 +85,19 @@ class Turns:
         self._mutex = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._is_taken = False
+        self._since = 0.0  # time.monotonic() at which the turn began
 
-    def take(self, patience: float) -> bool:
-        """Wait for one's turn, at most `patience` seconds; False when it did not come."""
+    def take(self, patience: float, places: int | None = None) -> bool:
+        """Wait for one's turn, at most `patience` seconds; False when it did not come.
+
+        When `places` others wait already, only as long as a turn usually takes: something else holds them all up.
+        """
         with self._mutex:
             if not self._is_taken:
-                self._is_taken = True
+                self._is_taken, self._since = True, time.monotonic()
                 return True
+            if places is not None and len(self._waiting) >= places:
+                patience = min(patience, max(0.0, self._since + LONG_TURN - time.monotonic()))
             mine = threading.Event()
             self._waiting.append(mine)
         if mine.wait(patience):
@@ -105,6 +112,7 @@ class Turns:
         """Let the next one go."""
         with self._mutex:
             if self._waiting:
+                self._since = time.monotonic()
                 self._waiting.popleft().set()
             else:
                 self._is_taken = False
@@ -121,7 +129,7 @@ class Transaction:
     def take_turn(self, turns: Turns) -> None:
         """Wait until nobody else of this process writes; kept until the transaction ends."""
         if self.turns is None:
-            if not turns.take(PATIENCE):
+            if not turns.take(PATIENCE, PLACES):
                 raise OperationalError("BEGIN IMMEDIATE", None, sqlite3.OperationalError(LOCKED))
             self.turns = turns
 
@@ -131,6 +139,8 @@ class Transaction:
 
 
 PATIENCE = 10.0  # seconds that a writer waits for its turn
+LONG_TURN = 1.0  # seconds after which a turn is no longer a usual one
+PLACES = 8  # arrivals that may wait out a longer one: half of the threads, so that the others go on answering
 LOCKED = "database is locked"  # SQLite's own words for a turn that did not come
 
 _turns = Turns()
