@@ -93,3 +93,22 @@ def test_every_periodic_job_of_the_application_runs(app, redis):
         with app.app_context():
             jobs.run_periodic(job.name)
     assert len(_scheduled(app)) == len(app.extensions["webmacs.periodic"]) >= 1
+
+
+def test_a_worker_asks_again_for_turns_that_were_lost_while_redis_was_away(app, redis, every_minute):
+    jobs._worker(app).run_maintenance_tasks()
+    assert len(_scheduled(app)) == len(every_minute)
+
+
+def test_a_worker_that_redis_refuses_ends_with_one_line(app, redis, every_minute, caplog):
+    before = redis.config_get("maxmemory")["maxmemory"]
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(SystemExit) as end:
+            jobs.run_worker(app)
+    finally:
+        redis.config_set("maxmemory", before)
+    assert end.value.code == 1
+    (record,) = caplog.records
+    assert "the worker cannot begin" in record.message
+    assert record.exc_info is None

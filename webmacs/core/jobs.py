@@ -1,5 +1,6 @@
 """Work in the background: the queue, and the jobs that come round again."""
 
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,10 +9,13 @@ from typing import Any
 
 from flask import Flask, current_app
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 
 from webmacs.core import clock
+
+log = logging.getLogger(__name__)
 
 QUEUE = "webmacs"
 LIMIT = timedelta(minutes=3)  # after which a job that says nothing else is stopped
@@ -48,17 +52,36 @@ def enqueue(job: Callable[..., None], *ids: Any, limit: timedelta | None = LIMIT
 
 
 def run_worker(app: Flask) -> None:
-    """Work until SIGTERM or SIGINT; jobs run inside the app."""
+    """Work until SIGTERM or SIGINT. Exits with 1 when Redis takes nothing at the start."""
+    try:
+        _schedule_all(app)
+        worker = _worker(app)
+    except RedisError as error:
+        log.error("the worker cannot begin: %s", error)  # noqa: TRY400 - it is started again, and the reason is all
+        raise SystemExit(1) from None
+    worker.work(with_scheduler=True, logging_level="WARNING")
+
+
+def _worker(app: Flask) -> Worker:
+    """A worker whose jobs run inside the app."""
 
     class AppWorker(Worker):
         def perform_job(self, *arguments: Any, **named: Any) -> bool:
             with app.app_context():
                 return bool(super().perform_job(*arguments, **named))
 
+        def run_maintenance_tasks(self) -> None:
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+            # a turn that could not ask for the next one, because Redis was away, would have been the last
+            _schedule_all(app)
+
+    return AppWorker([queue(app)], connection=redis_of(app))
+
+
+def _schedule_all(app: Flask) -> None:
     periodic: Sequence[Periodic] = app.extensions["webmacs.periodic"]
     for job in periodic:
         _schedule(app, job)
-    AppWorker([queue(app)], connection=redis_of(app)).work(with_scheduler=True, logging_level="WARNING")
 
 
 def run_periodic(name: str) -> None:
