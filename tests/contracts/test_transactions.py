@@ -1,13 +1,18 @@
 """One transaction for each arrival: who commits, what reading leaves behind, what a refusal leaves behind."""
 
 import ast
+import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 
 from tests.make import NOON
 from webmacs.core.db import db, emit, transaction
 from webmacs.core.facts import Fact
+from webmacs.features.accounts.models import Login
 from webmacs.features.events import operations
 from webmacs.features.events.schemas import EventIn
 
@@ -132,3 +137,18 @@ def test_an_export_that_is_broken_off_gives_its_connection_back(app, lab, ada, c
     assert pool.checkedout() == 1
     answer.close()
     assert pool.checkedout() == 0
+
+
+def test_a_use_that_cannot_be_noted_refuses_nothing(app, lab, ada, client_as):
+    with lab.arrival():
+        db.session.execute(update(Login).values(last_used_at=NOON))
+
+    def on_a_full_disk(_actor):
+        raise OperationalError("UPDATE", None, sqlite3.OperationalError("database or disk is full"))
+
+    kept = app.extensions["webmacs.authenticators"]
+    app.extensions["webmacs.authenticators"] = replace(kept, note_use=on_a_full_disk)
+    try:
+        assert client_as(ada).get("/api/v1/events").status_code == 200
+    finally:
+        app.extensions["webmacs.authenticators"] = kept

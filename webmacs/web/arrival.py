@@ -1,5 +1,6 @@
 """The moment a request arrives: what its route declares, who is asking, and the one transaction around it."""
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect
 from sqlalchemy.exc import SQLAlchemyError
 
+from webmacs.core import outage
 from webmacs.core.db import transaction
 from webmacs.core.errors import Unauthenticated
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
@@ -21,6 +23,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 csrf = CSRFProtect()
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -154,8 +157,11 @@ def within_transaction(view: Callable[[], Response], *, write: bool) -> Response
             work.abandon()
     if g.pop("use_is_due", False):
         # at most once a minute for each credential, and apart from the arrival: reading pages keep nothing else
-        with transaction():
-            authenticators().note_use(g.actor)
+        try:
+            with transaction():
+                authenticators().note_use(g.actor)
+        except SQLAlchemyError as error:  # a note is no reason to refuse what was done: the disk may be full
+            outage.report(log, "the use of a credential was not noted", error)
     return response
 
 
