@@ -17,7 +17,7 @@ import platform
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -30,16 +30,13 @@ import servers
 from servers import Server
 
 EVENTS = 10
+ARROW = "application/vnd.apache.arrow.stream"
 SINGLE, BATCH = "/api/v1/datapoints", "/api/v1/datapoints/batch"
 # values, channels, connections
 BATCHES = ((100, 10, 1), (100, 10, 8), (500, 10, 1), (500, 10, 8), (500, 100, 8), (500, 500, 8))
-STEP = 1_000  # microseconds between two moments of the experiment
-NUMBERS = "(WITH RECURSIVE c(n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM c WHERE n < {last}) SELECT n FROM c)"
+STEP = 6_000_000  # microseconds between two moments of a channel of the experiment: 100,000 of them fill a week
 SPAN = "UPDATE spans SET started_us = {start}, stopped_us = {stop} WHERE public_id = '{experiment}'"
-FILL = """
-INSERT INTO datapoints (event_id, ts, value) SELECT events.id, {start} + n * {step}, n * 0.5
-FROM {numbers} CROSS JOIN events WHERE events.name LIKE 'Bench _' ORDER BY events.id, n
-"""
+STALE = "SELECT count(*) FROM stale_blocks"
 
 
 def main() -> None:
@@ -166,39 +163,51 @@ def bodies(events: list[str], rows: int, start: int) -> Iterator[tuple[str, str,
         for n in range(rows)
     )
     yield "NDJSON", "application/x-ndjson", "".join(lines).encode()
+    yield "Arrow", ARROW, arrow(events, range(rows), lambda n: start + rows + n)
+
+
+def arrow(events: list[str], numbers: range, moment: Callable[[int], int]) -> bytes:
+    """An Arrow stream with a row for each number."""
     table = pa.table(
         {
-            "event_public_id": pa.array([events[n % EVENTS] for n in range(rows)]).dictionary_encode(),
-            "value": pa.array([n * 0.1 for n in range(rows)]),
-            "timestamp": pa.array([start + rows + n for n in range(rows)], pa.timestamp("us", "UTC")),
+            "event_public_id": pa.array([events[n % EVENTS] for n in numbers]).dictionary_encode(),
+            "value": pa.array([n * 0.1 for n in numbers]),
+            "timestamp": pa.array([moment(n) for n in numbers], pa.timestamp("us", "UTC")),
         }
     )
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=65_536)
-    yield "Arrow", "application/vnd.apache.arrow.stream", sink.getvalue()
+    return sink.getvalue()
 
 
 def fill(server: Server, events: list[str], points: int) -> tuple[str, int]:
-    """An experiment with so many datapoints, straight into the database; returns its id and its start."""
+    """An experiment with so many datapoints, folded into rollups; returns its id and its start."""
     made = server.call("POST", "/api/v1/experiments", {"name": "Bench", "event_public_ids": events})
     experiment = str(made["public_id"])
     server.call("PUT", f"/api/v1/experiments/{experiment}/stop")
-    count = points // EVENTS
-    start = int(time.time() * 1e6) - count * STEP - 60_000_000
-    span = SPAN.format(start=start, stop=start + count * STEP, experiment=experiment)
+    start = int(time.time() * 1e6) - points // EVENTS * STEP - 60_000_000
+    for begin in range(0, points, 500_000):
+        numbers = range(begin, min(points, begin + 500_000))
+        body = arrow(events, numbers, lambda n: start + n // EVENTS * STEP)
+        load.Connection(server).ask(server.message("POST", "/api/v1/datapoints/bulk", body, ARROW))
+    database(server, SPAN.format(start=start, stop=start + points // EVENTS * STEP, experiment=experiment))
+    deadline = time.monotonic() + 120
+    while database(server, STALE) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return experiment, start
+
+
+def database(server: Server, statement: str) -> int:
+    """Past the server: the first number of a question, else 0."""
     url = os.environ.get("DATABASE_URL")
     if url:
-        rows = FILL.format(start=start, step=STEP, numbers=f"generate_series(0, {count - 1}) AS c(n)")
-        with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as database:
-            for statement in (span, rows, "ANALYZE datapoints"):
-                database.execute(statement.encode())
-    else:
-        numbers = NUMBERS.format(last=count - 1)
-        with closing(sqlite3.connect(server.folder / "webmacs.db", timeout=60)) as file, file:
-            file.execute(span)
-            file.execute(FILL.format(start=start, step=STEP, numbers=numbers))
-    return experiment, start
+        with psycopg.connect(url.replace("postgresql+psycopg", "postgresql"), autocommit=True) as connection:
+            found = connection.execute(statement.encode())
+            return int(found.fetchall()[0][0]) if found.description else 0
+    with closing(sqlite3.connect(server.folder / "webmacs.db", timeout=60)) as file, file:
+        row = file.execute(statement).fetchone()
+        return int(row[0]) if row else 0
 
 
 def reads(server: Server, bare: Server, events: list[str], start: int) -> None:

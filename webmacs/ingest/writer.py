@@ -10,6 +10,7 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 
 from flask import Flask
+from sqlalchemy import PoolProxiedConnection
 
 from webmacs.core import outage
 from webmacs.core.db import LOCKED, Wire, db
@@ -71,6 +72,7 @@ class Writer(threading.Thread):
         self._is_open = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._here: Wire | None = None
+        self._anchor: PoolProxiedConnection | None = None
         self._not_here_before = 0.0  # by the loop's clock
 
     def open(self) -> None:
@@ -80,6 +82,10 @@ class Writer(threading.Thread):
         with self._app.app_context():
             if db.engine.dialect.name == "sqlite":
                 self._here = Wire(db.engine, patience=0.0)
+                # one connection stays open whatever happens: the last to close takes the shared index of the journal
+                # along, and on a full disk it cannot be made again, so that nobody could even read
+                self._anchor = db.engine.raw_connection()
+                self._anchor.cursor().execute("SELECT 1 FROM sqlite_master").close()
         self.start()
 
     def submit(self, load: Load) -> None:
@@ -157,6 +163,8 @@ class Writer(threading.Thread):
             await asyncio.to_thread(self.join)
             if self._here is not None:
                 self._here.close()
+            if self._anchor is not None:
+                self._anchor.close()
 
     def run(self) -> None:
         """Write until the end has come and nothing waits."""
