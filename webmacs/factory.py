@@ -171,7 +171,9 @@ def _extend(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     csrf.init_app(app)
     htmx.init_app(app)
-    manager = LoginManager(app)
+    manager = LoginManager()
+    # no `current_user` in templates: it would ask the database, and the page that says that this is away needs none
+    manager.init_app(app, add_context_processor=False)
     manager.session_protection = None  # the login row is the session: a roaming phone keeps it, a revoked one loses it
     manager.user_loader(load_browser)
     signer.use(settings.secret_key)

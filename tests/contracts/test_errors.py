@@ -1,10 +1,13 @@
 """Every refusal has the one shape, whatever went wrong and whoever asked."""
 
 import json
+import sqlite3
+from dataclasses import replace
 
 import pytest
 from flask import Blueprint
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from tests.conftest import SECRET, Site
 from tests.make import Api, Lab
@@ -247,3 +250,18 @@ def test_a_refused_write_leaves_nothing_behind(app, lab, ada, client_as, fingerp
     broken = {"plugin_id": "simulated", "instance_name": "Bed", "config_json": '{"poll_interval_ms": -5}'}
     assert client.post("/api/v1/plugins", broken).status_code == 422
     assert fingerprint() == before
+
+
+def test_a_page_says_that_the_database_is_away_also_when_it_cannot_tell_who_asks(app, ada, browser_as):
+    def away(_session_id):
+        raise OperationalError("SELECT", None, sqlite3.OperationalError("disk I/O error"))
+
+    kept = app.extensions["webmacs.authenticators"]
+    app.extensions["webmacs.authenticators"] = replace(kept, session=away)
+    try:
+        answer = browser_as(ada).send("GET", "/")
+    finally:
+        app.extensions["webmacs.authenticators"] = kept
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "5"
+    assert "does not answer" in answer.get_data(as_text=True)
