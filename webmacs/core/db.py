@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import DateTime, Dialect, Engine, ForeignKey, MetaData, String, event
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, ForeignKey, MetaData, String, UpdateBase, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import OperationalError
@@ -187,6 +187,12 @@ def emit(fact: Fact) -> None:
         raise RuntimeError("a fact outside a transaction")
     work.facts.append(fact)
     reactions.inside(fact)
+
+
+def affected(statement: UpdateBase) -> int:
+    """Run an UPDATE or DELETE past the objects of the session; returns how many rows it touched."""
+    result = db.session.execute(statement, execution_options={"synchronize_session": False})
+    return cast("CursorResult[Any]", result).rowcount
 
 
 def upsert(table: Any) -> Any:

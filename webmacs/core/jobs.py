@@ -71,7 +71,7 @@ def _worker(app: Flask) -> Worker:
                 return bool(super().perform_job(*arguments, **named))
 
         def run_maintenance_tasks(self) -> None:
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]  # RQ ships it without types
             # a turn that could not ask for the next one, because Redis was away, would have been the last
             _schedule_all(app)
 

@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, String, Text, and_, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core import clock
-from webmacs.core.db import Tenant, db
+from webmacs.core.db import Tenant, affected, db
 from webmacs.core.ids import new_id
 
 DEAD_AFTER = timedelta(seconds=60)  # without a sign of life for so long a job counts as dead
@@ -50,7 +50,7 @@ def claim(kind: type[Work], public_id: str) -> str | None:
     """Take a row that waits, or whose job died; the token that the other functions ask for. None: it is not free."""
     now, token = clock.now(), new_id("run")
     dead = and_(kind.state == "running", kind.beat_on < now - DEAD_AFTER)
-    taken = db.session.execute(
+    taken = affected(
         update(kind)
         .where(kind.public_id == public_id, or_(kind.state == "queued", dead), kind.attempts < ATTEMPTS)
         .values(
@@ -63,9 +63,8 @@ def claim(kind: type[Work], public_id: str) -> str | None:
             rows_total=None,
             error=None,
         )
-        .execution_options(synchronize_session=False)
     )
-    return token if taken.rowcount else None  # type: ignore[attr-defined]
+    return token if taken else None
 
 
 def beat(kind: type[Work], token: str, **values: Any) -> bool:
@@ -81,30 +80,23 @@ def settle(kind: type[Work], token: str, state: str, **values: Any) -> bool:
 def cancel(row: Work) -> bool:
     """End what is open; its job finds out at its next beat. False: there was nothing to end any more."""
     kind = type(row)
-    ended = db.session.execute(
+    ended = affected(
         update(kind)
         .where(kind.id == row.id, kind.state.in_(OPEN))
         .values(state="cancelled", claimed_by=None, beat_on=None, finished_on=clock.now())
-        .execution_options(synchronize_session=False)
     )
     db.session.refresh(row)
-    return bool(ended.rowcount)  # type: ignore[attr-defined]
+    return bool(ended)
 
 
 def left_behind(kind: type[Work]) -> Sequence[str]:
     """The rows that nobody is at, to ring for again; those whose job died too often are given up."""
     dead = and_(kind.state == "running", kind.beat_on < clock.now() - DEAD_AFTER)
-    db.session.execute(
-        update(kind)
-        .where(dead, kind.attempts >= ATTEMPTS)
-        .values(state="failed", error=GIVEN_UP, claimed_by=None, finished_on=clock.now())
-        .execution_options(synchronize_session=False)
-    )
+    given_up = {"state": "failed", "error": GIVEN_UP, "claimed_by": None, "finished_on": clock.now()}
+    affected(update(kind).where(dead, kind.attempts >= ATTEMPTS).values(given_up))
     waiting = select(kind.public_id).where(or_(kind.state == "queued", dead)).order_by(kind.id)
     return db.session.scalars(waiting).all()
 
 
 def _write(kind: type[Work], token: str, **values: Any) -> bool:
-    mine = update(kind).where(kind.claimed_by == token, kind.state == "running").values(**values)
-    done = db.session.execute(mine.execution_options(synchronize_session=False))
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    return bool(affected(update(kind).where(kind.claimed_by == token, kind.state == "running").values(**values)))

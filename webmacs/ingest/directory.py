@@ -7,7 +7,6 @@ import time
 from typing import NamedTuple
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
 from webmacs.core import outage
 from webmacs.core.db import transaction
@@ -81,7 +80,7 @@ class Directory:
         try:
             with self._app.app_context(), transaction(write=False):
                 rows = events.directory()
-        except SQLAlchemyError as error:
+        except outage.AWAY as error:
             outage.report(log, "the channels cannot be read", error)
             return
         of: dict[int, dict[str, Channel]] = {}

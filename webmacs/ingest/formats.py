@@ -1,5 +1,6 @@
 """Bulk bodies: NDJSON, Arrow IPC and Parquet, each turned into readings."""
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -159,8 +160,6 @@ def _opened(make: Callable[[], Any]) -> Any:
 
 def _pyarrow(name: str) -> Any:
     """A module of pyarrow, loaded when the first such body comes: it weighs more than everything else together."""
-    import importlib
-
     try:
         return importlib.import_module(name)
     except ImportError:

@@ -3,10 +3,9 @@
 import logging
 import threading
 
-import psycopg
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
+from webmacs.core import outage
 from webmacs.core.db import db
 from webmacs.features.datapoints import rollups
 
@@ -40,7 +39,7 @@ class Keeper(threading.Thread):
     def _fold(self) -> bool:
         try:
             return rollups.fold(db.engine)
-        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+        except (*outage.AWAY, OSError) as error:
             log.warning("rollups were not folded, long windows are read from the points meanwhile: %s", error)
         except Exception:  # the thread must go on: without it every long window gets slower
             log.exception("rollups were not folded")

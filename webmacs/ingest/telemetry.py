@@ -6,9 +6,8 @@ import math
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
-from webmacs.core.errors import Refusal, Unavailable
+from webmacs.core.errors import Unavailable
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can
 from webmacs.features.datapoints.admit import Reading, admit, moments
@@ -19,7 +18,6 @@ from webmacs.web import sockets
 from webmacs.web.sockets import Receive, Scope, Send
 
 PATH = "/ws/controller/telemetry"
-RECHECK = 4.0  # seconds after which it is asked again whether the login still stands
 
 
 class TelemetrySocket:
@@ -32,31 +30,21 @@ class TelemetrySocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until the device leaves or its login ends."""
-        await receive()  # the handshake; it is accepted first so that the reason of a refusal reaches the client
-        await send({"type": "websocket.accept"})
-        if sockets.comes_from_elsewhere(scope):
-            await sockets.refuse(send, "This page belongs to another site")
+        actor = await sockets.opened(self._app, scope, receive, send, Can.RECORD)
+        if actor is None:
             return
-        try:
-            await self._serve(scope, receive, send)
-        except Refusal as refusal:
-            await sockets.refuse(send, str(refusal))
-        except SQLAlchemyError:
-            await send({"type": "websocket.close", "code": 1013, "reason": "The database does not answer"})
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        loop = asyncio.get_running_loop()
-        actor, checked = await self._who(scope), loop.time()
         await sockets.say(send, {"type": "connected", "message": "Ready for telemetry."})
+        loop = asyncio.get_running_loop()
+        checked = loop.time()
         coming = asyncio.ensure_future(receive())
         try:
             while True:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(max(0.0, checked + RECHECK - loop.time())):
+                    async with asyncio.timeout(max(0.0, checked + sockets.RECHECK - loop.time())):
                         await asyncio.shield(coming)
-                if loop.time() - checked >= RECHECK:
-                    with contextlib.suppress(SQLAlchemyError):  # away: that says nothing about the login
-                        actor = await self._who(scope)
+                if loop.time() - checked >= sockets.RECHECK:
+                    if not await sockets.may_go_on(self._app, scope, send, Can.RECORD):
+                        return
                     checked = loop.time()
                 if not coming.done():
                     continue
@@ -69,9 +57,6 @@ class TelemetrySocket:
                     await sockets.say(send, answer)
         finally:
             coming.cancel()
-
-    async def _who(self, scope: Scope) -> Actor:
-        return await asyncio.to_thread(sockets.actor_of, self._app, scope, Can.RECORD)
 
     async def _take(  # noqa: PLR0911 - each return is one answer of the protocol
         self, actor: Actor, document: dict[str, Any] | None

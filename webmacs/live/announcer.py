@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
-from webmacs.core import clock, identity
+from webmacs.core import clock, identity, outage
 from webmacs.core.db import transaction
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.datapoints.decide import Stretch, stretch_of
@@ -116,7 +115,7 @@ class Announcer(threading.Thread):
                 with self._app.app_context(), transaction(write=False):
                     since = clock.to_micros(clock.now()) - 3_600_000_000
                     runs = datapoints.stretches(identity.system(organization_id), since, LAST)
-            except SQLAlchemyError:  # the database is away: what was known is the best guess
+            except outage.AWAY:  # the database is away: what was known is the best guess
                 log.warning("the running experiments are not known: the database does not answer")
             self._runs[organization_id] = (now, runs)
         return runs

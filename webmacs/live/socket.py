@@ -8,16 +8,13 @@ from typing import Any
 
 import orjson
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 
-from webmacs.core.errors import Refusal
 from webmacs.core.permissions import Can
 from webmacs.live.hub import Hub
 from webmacs.web import sockets
 from webmacs.web.sockets import Receive, Scope, Send
 
 PATH = "/ws/datapoints/stream"
-RECHECK = 4.0  # seconds after which it is asked again whether the login still stands
 MOST_WAITING = 64  # messages; a client that reads more slowly loses the oldest
 READER_PATIENCE = 60.0  # seconds in which a client that does not read at all keeps its place
 
@@ -87,18 +84,8 @@ class StreamSocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until the client leaves or its login ends."""
-        await receive()  # the handshake; it is accepted first so that the reason of a refusal reaches the client
-        await send({"type": "websocket.accept"})
-        if sockets.comes_from_elsewhere(scope):
-            await sockets.refuse(send, "This page belongs to another site")
-            return
-        try:
-            actor = await asyncio.to_thread(sockets.actor_of, self._app, scope, Can.READ)
-        except Refusal as refusal:
-            await sockets.refuse(send, str(refusal))
-            return
-        except SQLAlchemyError:
-            await send({"type": "websocket.close", "code": 1013, "reason": "The database does not answer"})
+        actor = await sockets.opened(self._app, scope, receive, send, Can.READ)
+        if actor is None:
             return
         listener = Listener(actor.organization_id, actor.user_id)
         self._hub.join(listener)
@@ -116,26 +103,14 @@ class StreamSocket:
         loop = asyncio.get_running_loop()
         checked = loop.time()
         while True:
-            frames = await listener.next(RECHECK)
-            if listener.recheck or loop.time() - checked >= RECHECK:
+            frames = await listener.next(sockets.RECHECK)
+            if listener.recheck or loop.time() - checked >= sockets.RECHECK:
                 listener.recheck, checked = False, loop.time()
-                reason = await asyncio.to_thread(self._why_not, scope)
-                if reason is not None:
-                    await sockets.refuse(send, reason)
+                if not await sockets.may_go_on(self._app, scope, send, Can.READ):
                     return
             async with asyncio.timeout(READER_PATIENCE):
                 for frame in frames:
                     await send({"type": "websocket.send", "text": frame})
-
-    def _why_not(self, scope: Scope) -> str | None:
-        """Why the connection may not go on, None while it may."""
-        try:
-            sockets.actor_of(self._app, scope, Can.READ)
-        except Refusal as refusal:
-            return str(refusal)
-        except SQLAlchemyError:  # the database is away: that says nothing about the login
-            return None
-        return None
 
 
 async def _listen(receive: Receive, send: Send) -> None:

@@ -7,10 +7,9 @@ from typing import Any
 
 import orjson
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.test import EnvironBuilder
 
-from webmacs.core import clock
+from webmacs.core import clock, outage
 from webmacs.core.db import transaction
 from webmacs.core.errors import Refusal
 from webmacs.core.identity import Actor
@@ -39,7 +38,7 @@ class Stream:
         """Serve one stream until the browser leaves or its login ends."""
         try:
             actor = await asyncio.to_thread(self._who, scope)
-        except SQLAlchemyError:
+        except outage.AWAY:
             await _answer(send, 503, (b"retry-after", b"5"))
             return
         if actor is None:
@@ -90,7 +89,7 @@ class Stream:
         is_behind, client.recheck, client.is_behind = client.is_behind, False, False
         try:
             known = await asyncio.to_thread(self._look, scope, is_behind)
-        except SQLAlchemyError:  # the database is away: that says nothing about the login, ask again later
+        except outage.AWAY:  # the database is away: that says nothing about the login, ask again later
             client.is_behind = is_behind
             return True
         client.offer(known or ())

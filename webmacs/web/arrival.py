@@ -9,7 +9,6 @@ from typing import Any, Literal
 from flask import Flask, Response, current_app, g, request
 from flask_login import UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect
-from sqlalchemy.exc import SQLAlchemyError
 
 from webmacs.core import outage
 from webmacs.core.db import transaction
@@ -88,7 +87,7 @@ def identify(can: Can | Access = Access.SIGNED_IN) -> Actor:
     if "actor" not in g:
         try:
             g.actor = _identify()
-        except (Unauthenticated, SQLAlchemyError):
+        except (Unauthenticated, *outage.AWAY):
             if can is not Access.PUBLIC:
                 raise
             g.actor = ANONYMOUS
@@ -113,7 +112,7 @@ def identify_early() -> Actor:
     try:
         with transaction(write=False):
             return identify()
-    except (Unauthenticated, SQLAlchemyError):
+    except (Unauthenticated, *outage.AWAY):
         return ANONYMOUS
 
 
@@ -160,7 +159,7 @@ def within_transaction(view: Callable[[], Response], *, write: bool) -> Response
         try:
             with transaction():
                 authenticators().note_use(g.actor)
-        except SQLAlchemyError as error:  # a note is no reason to refuse what was done: the disk may be full
+        except outage.AWAY as error:  # a note is no reason to refuse what was done: the disk may be full
             outage.report(log, "the use of a credential was not noted", error)
     return response
 

@@ -1,5 +1,6 @@
 """WebSockets before their first message: who asks, from where, and for how long the answer holds."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -8,7 +9,9 @@ import orjson
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
+from webmacs.core import outage
 from webmacs.core.db import transaction
+from webmacs.core.errors import Refusal
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
 from webmacs.web.arrival import identify
@@ -17,7 +20,8 @@ Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
-POLICY_VIOLATION = 1008
+POLICY_VIOLATION, TRY_AGAIN_LATER = 1008, 1013  # RFC 6455 and its registry of codes
+RECHECK = 4.0  # seconds after which it is asked again whether a login still stands
 
 
 def environ_of(scope: Scope) -> dict[str, Any]:
@@ -40,8 +44,38 @@ def comes_from_elsewhere(scope: Scope) -> bool:
     return origin is not None and urlsplit(origin).netloc != given.get(b"host")
 
 
-def actor_of(app: Flask, scope: Scope, permission: Can) -> Actor:
-    """Who asks. Raises a refusal when it is nobody, or nobody who may. Asks the database: call it in a thread."""
+async def opened(app: Flask, scope: Scope, receive: Receive, send: Send, permission: Can) -> Actor | None:
+    """Who asks; None when the connection was closed because it is nobody who may.
+
+    It is accepted before that is known, so that the reason of a refusal reaches the client.
+    """
+    await receive()
+    await send({"type": "websocket.accept"})
+    if comes_from_elsewhere(scope):
+        await refuse(send, "This page belongs to another site")
+        return None
+    try:
+        return await asyncio.to_thread(_actor, app, scope, permission)
+    except Refusal as refusal:
+        await refuse(send, str(refusal))
+    except outage.AWAY:
+        await send({"type": "websocket.close", "code": TRY_AGAIN_LATER, "reason": "The database does not answer"})
+    return None
+
+
+async def may_go_on(app: Flask, scope: Scope, send: Send, permission: Can) -> bool:
+    """Whether the login still stands; closes the connection when it does not."""
+    try:
+        await asyncio.to_thread(_actor, app, scope, permission)
+    except Refusal as refusal:
+        await refuse(send, str(refusal))
+        return False
+    except outage.AWAY:  # that says nothing about the login
+        return True
+    return True
+
+
+def _actor(app: Flask, scope: Scope, permission: Can) -> Actor:
     with app.request_context(environ_of(scope)), transaction(write=False):
         actor = identify()
         authorize(actor, permission)

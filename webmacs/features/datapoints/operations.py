@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Select, delete, exists, func, insert, select
 
 from webmacs.core import clock
-from webmacs.core.db import db, driver, emit
+from webmacs.core.db import affected, db, driver, emit
 from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
@@ -69,8 +69,7 @@ def remove(actor: Actor, datapoint_id: str) -> None:
     if db.session.scalar(covering.limit(1)) is not None:
         raise Conflict("The datapoint belongs to an experiment that is on hold.")
     rollups.mark_stale([event.id], ts, ts + 1)
-    gone = db.session.execute(delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts))
-    if gone.rowcount == 0:  # type: ignore[attr-defined]
+    if not affected(delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts)):
         raise NotFound("Datapoint", datapoint_id)
     _find_latest_again([event.id])
 

@@ -115,24 +115,28 @@ def samples(event_id: int, start: int, stop: int, wanted: int, how: str, known: 
     `known` is the truth about rollups in the window, when the caller has asked for several channels at once.
     """
     connection = driver()
-    if how != "uniform":
-        known = known or truth(connection, [event_id], start, stop)
-        if known.raw_from.get(event_id, 0) > start:  # only rollups are left of the beginning
-            found = _extremes(connection, known, event_id, (start, stop), wanted if how == "minmax" else 4 * wanted)
-            return found if how == "minmax" else lttb(found, wanted)
-    most = EXACT_ROWS if how == "uniform" else wanted
-    if not _exceeds(connection, event_id, start, stop, most):
-        rows: list[Sample] = ask(connection, FIRST_ROWS, (event_id, start, stop, most))
+    if how == "uniform":
+        return _uniform(connection, event_id, start, stop, wanted)
+    known = known or truth(connection, [event_id], start, stop)
+    if known.raw_from.get(event_id, 0) <= start:  # else only rollups are left of the beginning
+        if not _exceeds(connection, event_id, start, stop, wanted):
+            rows: list[Sample] = ask(connection, FIRST_ROWS, (event_id, start, stop, wanted))
+            return rows
+        first: Sample = ask(connection, FIRST_ROWS, (event_id, start, stop, 1))[0]
+        start, stop = first[0], _last(connection, event_id, start, stop)[0] + 1
+    if how == "minmax":
+        return _extremes(connection, known, event_id, (start, stop), wanted)
+    # the extremes of four times as many stretches first: the triangles then cost nothing and lose no peak that matters
+    return lttb(_extremes(connection, known, event_id, (start, stop), 4 * wanted), wanted)
+
+
+def _uniform(connection: Any, event_id: int, start: int, stop: int, wanted: int) -> list[Sample]:
+    """Every n-th sample, counted where there are few, else by steps of time; first and last are always there."""
+    if not _exceeds(connection, event_id, start, stop, EXACT_ROWS):
+        rows: list[Sample] = ask(connection, FIRST_ROWS, (event_id, start, stop, EXACT_ROWS))
         return [rows[index] for index in stride_indices(len(rows), wanted)] if len(rows) > wanted else rows
     first: Sample = ask(connection, FIRST_ROWS, (event_id, start, stop, 1))[0]
-    last = _last(connection, event_id, start, stop)
-    if how == "uniform":
-        return _sought(connection, event_id, first, last, wanted)
-    window = (first[0], last[0] + 1)
-    if how == "minmax":
-        return _extremes(connection, known, event_id, window, wanted)  # type: ignore[arg-type]
-    # the extremes of four times as many stretches first: the triangles then cost nothing and lose no peak that matters
-    return lttb(_extremes(connection, known, event_id, window, 4 * wanted), wanted)  # type: ignore[arg-type]
+    return _sought(connection, event_id, first, _last(connection, event_id, start, stop), wanted)
 
 
 def _extremes(connection: Any, known: Truth, event_id: int, window: tuple[int, int], wanted: int) -> list[Sample]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from webmacs.core import clock, work
-from webmacs.core.db import db, driver, emit
+from webmacs.core.db import affected, db, driver, emit
 from webmacs.core.errors import Conflict, Invalid, NotFound, Unavailable
 from webmacs.core.identity import Actor, system
 from webmacs.core.ids import new_id
@@ -97,7 +97,7 @@ def _queue(actor: Actor, public_id: str, *, is_check: bool) -> Import:
         _check_mapping(actor, found)
     values = {"state": "queued", "is_check": is_check, "attempts": 0, "expires_on": None}
     ready = update(Import).where(Import.id == found.id, Import.state.in_(("uploaded", "checked"))).values(values)
-    if not db.session.execute(ready.execution_options(synchronize_session=False)).rowcount:  # type: ignore[attr-defined]
+    if not affected(ready):
         raise Conflict(f"The import is {found.state} already.")
     db.session.refresh(found)
     emit(ImportRequested(actor.organization_id, public_id))

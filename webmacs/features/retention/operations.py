@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import delete, func, select, text
 
 from webmacs.core import clock, work
-from webmacs.core.db import db, driver, emit, is_sqlite
+from webmacs.core.db import affected, db, driver, emit, is_sqlite
 from webmacs.core.errors import Conflict
 from webmacs.core.identity import Actor, system
 from webmacs.core.ids import new_id
@@ -152,9 +152,7 @@ def _delete_points(event_id: int, low: int, high: int) -> int:
     within = (_t.event_id == event_id, _t.ts >= low, _t.ts < high)
     edge = db.session.scalar(select(_t.ts).where(*within).order_by(_t.ts).offset(STEP_ROWS).limit(1))
     stop = high if edge is None else edge
-    gone = db.session.execute(delete(datapoints).where(_t.event_id == event_id, _t.ts >= low, _t.ts < stop))
-    count: int = gone.rowcount  # type: ignore[attr-defined]
-    return count
+    return affected(delete(datapoints).where(_t.event_id == event_id, _t.ts >= low, _t.ts < stop))
 
 
 def progress(task: Task, **values: int) -> bool:

@@ -2,9 +2,8 @@
 
 import time
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from webmacs import __version__
+from webmacs.core import outage
 from webmacs.core.db import db
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.system.schemas import HealthOut
@@ -16,7 +15,7 @@ def health() -> HealthOut:
     """The state of this process and its database; never raises."""
     try:
         last, database = datapoints.last_moment(), True
-    except SQLAlchemyError:
+    except outage.AWAY:
         db.session.rollback()
         last, database = None, False
     return HealthOut(

@@ -52,11 +52,11 @@ STRETCH = "FROM datapoints WHERE event_id = ? AND ts >= ? AND ts < ?"
 SUM = f"""SELECT points, total, low, (SELECT ts {STRETCH} AND value = low ORDER BY ts LIMIT 1),
  high, (SELECT ts {STRETCH} AND value = high ORDER BY ts LIMIT 1) FROM (SELECT count(*) AS points,
  sum({BOUNDED.format("value")}) AS total, min(value) AS low, max(value) AS high {STRETCH}) AS summed WHERE points > 0"""  # noqa: S608 - our own words
-KEPT = f"SELECT {BUCKET} FROM rollups WHERE event_id = ? AND width = ? AND start >= ? AND start < ? ORDER BY start"  # noqa: S608
+KEPT = f"SELECT {BUCKET} FROM rollups WHERE event_id = ? AND width = ? AND start >= ? AND start < ? ORDER BY start"  # noqa: S608 - our own words
 CLEAR = "DELETE FROM rollups WHERE event_id = ? AND width IN (?, ?, ?) AND start >= ? AND start < ?"
-PUT = f"INSERT INTO rollups ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+PUT = f"INSERT INTO rollups ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608 - our own words
 PUT_ARRAYS = f"""INSERT INTO rollups ({COLUMNS}) SELECT * FROM unnest(?::int[], ?::bigint[], ?::bigint[], ?::bigint[],
- ?::float8[], ?::float8[], ?::bigint[], ?::float8[], ?::bigint[])"""  # noqa: S608
+ ?::float8[], ?::float8[], ?::bigint[], ?::float8[], ?::bigint[])"""  # noqa: S608 - our own words
 
 Row = tuple[int, int, int, int, float, float, int, float, int]  # in the order of COLUMNS
 

@@ -25,12 +25,12 @@ from webmacs.features.datapoints.rollups.keeper import BOUNDED, BUCKET, NEXT, SU
 
 ROWS = 20_000  # points that are taken into memory for one stretch; more are summed up by the database
 BRANCHES = 40  # stretches asked for in one statement
-KEPT = f"SELECT {{}}, {BUCKET} FROM rollups WHERE event_id = ? AND width = ? AND start >= ? AND start < ?"  # noqa: S608
+KEPT = f"SELECT {{}}, {BUCKET} FROM rollups WHERE event_id = ? AND width = ? AND start >= ? AND start < ?"  # noqa: S608 - our own words
 POINTS = "SELECT ts, value FROM datapoints WHERE event_id = ? AND ts >= ? AND ts < ?"
 KEPT_SUMS = f"""SELECT {{}}, event_id, sum(points), sum({BOUNDED.format("total")}), min(low), max(high)
  FROM rollups WHERE event_id IN ({{}}) AND width = ? AND start >= ? AND start < ? GROUP BY event_id"""  # noqa: S608 - our own words and numbers
 POINT_SUMS = f"""SELECT event_id, count(*), sum({BOUNDED.format("value")}), min(value), max(value)
- FROM datapoints WHERE event_id IN ({{}}) AND ts >= ? AND ts < ? GROUP BY event_id"""  # noqa: S608
+ FROM datapoints WHERE event_id IN ({{}}) AND ts >= ? AND ts < ? GROUP BY event_id"""  # noqa: S608 - our own words
 POINT_COUNTS = "SELECT count(*) FROM datapoints WHERE event_id IN ({}) AND ts >= ? AND ts < ?"
 
 Stretches = tuple[tuple[int, int], ...]
