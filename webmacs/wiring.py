@@ -13,6 +13,7 @@ from webmacs.features.imports.facts import ImportRequested
 from webmacs.features.logs import operations as logs
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention.facts import RetentionRequested
+from webmacs.gateways import files
 from webmacs.live import publish
 from webmacs.web import arrival
 
@@ -59,6 +60,7 @@ WIRING = Wiring(
         ExportRequested: (export_jobs.ring,),
         RetentionRequested: (retention_jobs.ring,),
         ImportRequested: (import_jobs.ring,),
+        files.FileForsaken: (files.remove_forsaken,),
         DatapointsRecorded: (publish.values,),
         EventsChanged: (publish.channels_changed,),
         ExperimentStarted: (_experiments_changed,),

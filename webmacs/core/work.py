@@ -3,21 +3,29 @@
 The row is the truth. A job that is rung twice finds nothing to claim; one that died is found by its missing heartbeat.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, String, Text, and_, or_, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
-from webmacs.core import clock
-from webmacs.core.db import Tenant, affected, db
+from webmacs.core import clock, outage
+from webmacs.core.db import Tenant, affected, db, transaction
 from webmacs.core.ids import new_id
 
 DEAD_AFTER = timedelta(seconds=60)  # without a sign of life for so long a job counts as dead
 ATTEMPTS = 5  # a row whose job died as often is given up
 GIVEN_UP = f"It was begun {ATTEMPTS} times and its job died each time; the server's log may tell why."
 OPEN = ("queued", "running")
+
+log = logging.getLogger(__name__)
+
+
+class UnwantedError(Exception):
+    """The work was cancelled or deleted, or another job has it."""
 
 
 class Work(Tenant):
@@ -44,6 +52,29 @@ class Work(Tenant):
     def percent(self) -> int | None:
         """How much is done, in whole percent; None while the whole is unknown."""
         return min(100, 100 * self.rows_done // self.rows_total) if self.rows_total else None
+
+
+@contextmanager
+def carried_out(
+    public_id: str, fail: Callable[[str], object], broken: str, *refusals: type[Exception]
+) -> Iterator[None]:
+    """Around what a job does for a row that it claimed: what breaks there is settled by `fail(sentence)`.
+
+    `refusals` bring their own sentence, everything else gets `broken`. Only when the database is away the row stays
+    claimed: it is found by its missing heartbeat, and another job begins anew.
+    """
+    try:
+        yield
+    except UnwantedError:
+        log.info("%s is no longer wanted", public_id)
+    except refusals as refused:
+        with transaction():
+            fail(str(refused))
+    except Exception as error:
+        if not outage.is_away(error):
+            with transaction():
+                fail(broken)
+        raise
 
 
 def claim(kind: type[Work], public_id: str) -> str | None:

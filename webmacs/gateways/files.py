@@ -8,15 +8,26 @@ import shutil
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from flask import current_app
 
+from webmacs.core.facts import Fact
+
 SPARE = 256 << 20  # bytes that stay free for the database, whatever somebody asks for
 PART = ".part"
 FORSAKEN = 3600  # seconds
 CHECK_EVERY = 16 << 20  # bytes written between two looks at the free space
+
+
+@dataclass(frozen=True)
+class FileForsaken(Fact):
+    """Nobody needs this file any more. It goes after the commit: what is rolled back needs it still."""
+
+    folder: str
+    name: str
 
 
 class DiskFullError(Exception):
@@ -92,13 +103,18 @@ def remove(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def tidy(name: str, wanted: Collection[str] | None = None) -> None:
-    """Delete what writers that were killed left in the folder, and unless None, all that is not `wanted`.
+def remove_forsaken(fact: FileForsaken) -> None:
+    """Delete a file that nobody needs any more."""
+    remove(folder(fact.folder) / fact.name)
 
-    What somebody wrote to within the last hour stays.
+
+def tidy(name: str, wanted: Collection[str]) -> None:
+    """Delete all that is not `wanted` from the folder; what somebody wrote to within the last hour stays.
+
+    Killed processes leave such files: unfinished ones, and those that they were about to delete.
     """
     for path in folder(name).iterdir():
-        if path.suffix == PART or (wanted is not None and path.name not in wanted):
+        if path.name not in wanted:
             with contextlib.suppress(FileNotFoundError):  # its writer ended just now
                 if time.time() - path.stat().st_mtime > FORSAKEN:
                     path.unlink()

@@ -4,20 +4,23 @@ import csv
 import hashlib
 import io
 import json
+import sqlite3
 import sys
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 import time_machine
 from redis import Redis
 from rq import SimpleWorker
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, text, update
 
 from tests.make import NOON
-from webmacs.core import clock, jobs, work
-from webmacs.core.db import db
+from webmacs.core import clock, jobs, outage, work
+from webmacs.core.db import db, transaction
 from webmacs.features.datapoints import queries as datapoints
+from webmacs.features.datapoints import rollups
 from webmacs.features.datapoints.models import datapoints as table
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import operations, queries
@@ -27,6 +30,8 @@ from webmacs.gateways import files, parquet
 API = "/api/v1/exports"
 VALUES = [5.0, 1e9, 0.1, -1.5e-7, 1 / 3]
 DEAD = work.DEAD_AFTER + timedelta(seconds=1)
+CUT = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND query LIKE '%string_agg%' AND pid <> pg_backend_pid()"""
 
 
 @pytest.fixture
@@ -340,6 +345,119 @@ def test_deleting_an_export_deletes_its_file(app, lab, oscar, client_as, filled)
     assert client_as(oscar).delete(f"{API}/{made.public_id}").status_code == 200
     with app.app_context():
         assert _left(made.public_id) == []
+
+
+def test_a_deletion_that_is_undone_keeps_the_file(app, lab, oscar, client_as, filled):
+    made = lab.export(oscar)
+    with app.app_context(), transaction() as arrival:
+        operations.remove(oscar.actor, made.public_id)
+        arrival.abandon()
+    assert client_as(oscar).get(f"{API}/{made.public_id}/file").status_code == 200
+
+
+def test_an_expiry_that_is_undone_keeps_the_file(app, lab, oscar, client_as, filled, monkeypatch):
+    made = lab.export(oscar)
+    late = datetime.now(UTC) + timedelta(hours=73)
+
+    def broken():
+        raise OSError("the network cable")
+
+    monkeypatch.setattr(operations, "left_behind", broken)
+    with app.app_context(), time_machine.travel(late), pytest.raises(OSError, match="cable"):
+        export_jobs.sweep()
+    assert client_as(oscar).get(f"{API}/{made.public_id}/file").status_code == 200
+
+
+def test_a_file_whose_row_is_gone_is_swept_away_and_no_other(app, lab, oscar, filled):
+    orphan, wanted = lab.export(oscar), lab.export(oscar)
+    with lab.arrival():  # as if the server had died between the commit and the file
+        db.session.execute(delete(Export).where(Export.id == orphan.id))
+    with app.app_context():
+        export_jobs.sweep()
+        assert len(_left(orphan.public_id)) == 1, "its row may be about to be written"
+        with time_machine.travel(clock.now() + timedelta(hours=2)):
+            export_jobs.sweep()
+        assert _left(orphan.public_id) == []
+        assert len(_left(wanted.public_id)) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database is locked"),
+        psycopg.errors.AdminShutdown("terminating connection due to administrator command"),
+        psycopg.InterfaceError("the connection is closed"),
+    ],
+    ids=["busy", "stopped", "closed"],
+)
+def test_an_export_whose_database_goes_away_is_written_later(app, lab, oscar, client_as, filled, monkeypatch, error):
+    made = lab.export(oscar, written=False)
+    known = queries.columns
+
+    def interrupted(*given):
+        yield next(known(*given))
+        raise error
+
+    with app.app_context():
+        with monkeypatch.context() as patched:
+            patched.setattr(queries, "columns", interrupted)
+            with pytest.raises(type(error)):
+                export_jobs.write(made.public_id)
+        assert _left(made.public_id) == []
+        assert client_as(oscar).get(f"{API}/{made.public_id}").json["state"] == "running"
+        with time_machine.travel(clock.now() + DEAD):
+            assert operations.left_behind() == [made.public_id]
+            export_jobs.write(made.public_id)
+    shown = client_as(oscar).get(f"{API}/{made.public_id}").json
+    assert (shown["state"], shown["rows_done"], shown["error"]) == ("done", 10, None)
+
+
+def test_an_export_whose_connection_is_cut_is_written_later(app, lab, database, oscar, client_as, monkeypatch):
+    if database == "sqlite":
+        pytest.skip("a file has no connections that somebody could cut")
+    event = lab.event(oscar)
+    lab.samples(event, [(clock.to_micros(NOON) + n * 1_000, 1.0) for n in range(30_000)])
+    made = lab.export(oscar, written=False)
+    known = export_jobs._rows_written
+
+    def cut(*given):
+        rows = known(*given)
+        yield next(rows)
+        with db.engine.connect() as other:
+            other.execute(text(CUT))
+        yield from rows
+
+    with app.app_context():
+        with monkeypatch.context() as patched:
+            patched.setattr(export_jobs, "_rows_written", cut)
+            with pytest.raises(Exception) as gone:  # noqa: PT011 - whose error it is, is what is asked next
+                export_jobs.write(made.public_id)
+        assert outage.is_away(gone.value)
+        with time_machine.travel(clock.now() + DEAD):
+            export_jobs.write(made.public_id)
+    shown = client_as(oscar).get(f"{API}/{made.public_id}").json
+    assert (shown["state"], shown["rows_done"]) == ("done", 30_000)
+
+
+def test_the_number_of_rows_is_known_from_rollups_too(app, lab, oscar, client_as, monkeypatch):
+    """Also when some of what is chosen was let go, came late or is not folded yet."""
+    event, start = lab.event(oscar), clock.to_micros(NOON - timedelta(days=30))
+    lab.samples(event, [(start + n * 60_000_000, 1.0) for n in range(3_000)])
+    with app.app_context():
+        while rollups.fold(db.engine):
+            pass
+    lab.samples(event, [(start + n * 60_000_000 + 1, 1.0) for n in range(20)])
+    made = lab.export(oscar, start=clock.from_micros(start + 90_000_000), written=False)
+    totals = []
+    monkeypatch.setattr(export_jobs, "_beat", lambda _task, **values: totals.append(values.get("rows_total")))
+    with app.app_context():
+        export_jobs.write(made.public_id)
+    assert totals[0] == client_as(oscar).get(f"{API}/{made.public_id}").json["rows_done"] == 3_000 - 2 + 20 - 2
+    monkeypatch.setattr(queries, "MOST_AT_ONCE", 3_015)
+    query = {"format": "csv", "start": clock.from_micros(start + 90_000_000).isoformat()}
+    assert client_as(oscar).get(f"{API}/stream", query_string=query).status_code == 422
+    monkeypatch.setattr(queries, "MOST_AT_ONCE", 3_016)
+    assert client_as(oscar).get(f"{API}/stream", query_string=query).status_code == 200
 
 
 def test_a_full_disk_ends_the_export_with_a_sentence_and_leaves_nothing(

@@ -2,8 +2,10 @@
 
 import io
 import json
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,7 +16,8 @@ from sqlalchemy import select
 
 from tests.make import NOON
 from webmacs.core import clock, jobs, work
-from webmacs.core.db import db
+from webmacs.core.db import db, transaction
+from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.models import datapoints as table
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import queries as exports
@@ -398,6 +401,46 @@ def test_an_upload_that_nobody_goes_on_with_is_forgotten(app, lab, oscar):
     assert _state(app, made)[0] == "expired"
 
 
+def test_what_is_undone_keeps_the_file(app, lab, oscar, monkeypatch):
+    _, made = _ready(lab, oscar, 3)
+    with app.app_context():
+        for verb in (operations.cancel, operations.remove):
+            with transaction() as arrival:
+                verb(oscar.actor, made.public_id)
+                arrival.abandon()
+        with transaction() as arrival:
+            assert operations.settle(operations.claim(made.public_id), "done")
+            arrival.abandon()
+        assert queries.path_of(made.public_id).is_file()
+        import_jobs.carry_out(made.public_id)
+        assert not queries.path_of(made.public_id).exists()
+    assert _state(app, made) == ("done", 3, 3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("database is locked"), psycopg.errors.AdminShutdown("terminating connection")],
+    ids=["busy", "stopped"],
+)
+def test_an_import_whose_database_goes_away_is_carried_out_later(app, lab, oscar, monkeypatch, error):
+    event, made = _ready(lab, oscar, 50)
+    monkeypatch.setattr(import_jobs, "BATCH", 20)
+
+    def interrupted(*_given):
+        raise error
+
+    with app.app_context():
+        with monkeypatch.context() as patched:
+            patched.setattr(operations, "driver", interrupted)
+            with pytest.raises(type(error)):
+                import_jobs.carry_out(made.public_id)
+        assert _state(app, made)[0] == "running"
+        with time_machine.travel(clock.now() + DEAD):
+            import_jobs.carry_out(made.public_id)
+    assert _state(app, made) == ("done", 50, 50)
+    assert len(_stored(app, event)) == 50
+
+
 def test_importing_wakes_no_live_view_and_no_rule(app, lab, oscar, monkeypatch):
     """History is not news."""
     event, made = _ready(lab, oscar, 3)
@@ -406,4 +449,4 @@ def test_importing_wakes_no_live_view_and_no_rule(app, lab, oscar, monkeypatch):
     with app.app_context():
         import_jobs.carry_out(made.public_id)
     assert len(_stored(app, event)) == 3
-    assert heard == []
+    assert [fact for fact in heard if isinstance(fact, DatapointsRecorded)] == []

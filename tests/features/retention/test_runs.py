@@ -1,13 +1,16 @@
 """Retention: what is old enough goes, what is held or younger never, and the rollups tell what was there."""
 
+import sqlite3
 from datetime import timedelta
 
+import psycopg
 import pytest
+import time_machine
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 
-from webmacs.core import clock
+from webmacs.core import clock, work
 from webmacs.core.db import db
 from webmacs.core.identity import Role
 from webmacs.features.datapoints import rollups
@@ -174,6 +177,33 @@ def test_a_run_that_was_rung_twice_works_once(app, lab, ada, client_as):
         jobs.carry_out(run["public_id"])
         jobs.carry_out(run["public_id"])
     assert client.get(f"{ROOT}/runs").json["total"] == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [sqlite3.OperationalError("database is locked"), psycopg.errors.AdminShutdown("terminating connection")],
+    ids=["busy", "stopped"],
+)
+def test_a_run_whose_database_goes_away_is_carried_out_later(app, lab, ada, client_as, monkeypatch, error):
+    _fill(lab, lab.event(ada), [40, 41])
+    client = client_as(ada)
+    client.put(ROOT, {"raw_days": 30, "rollup_days": None})
+    run = client.post(f"{ROOT}/runs").json
+
+    def interrupted(*_given):
+        raise error
+
+    with app.app_context():
+        _fold(app)
+        with monkeypatch.context() as patched:
+            patched.setattr(rollups, "let_go", interrupted)
+            with pytest.raises(type(error)):
+                jobs.carry_out(run["public_id"])
+        assert client.get(f"{ROOT}/runs").json["data"][0]["state"] == "running"
+        with time_machine.travel(clock.now() + work.DEAD_AFTER + timedelta(seconds=1)):
+            jobs.carry_out(run["public_id"])
+    ended = client.get(f"{ROOT}/runs").json["data"][0]
+    assert (ended["state"], ended["points"]) == ("done", 2)
 
 
 def test_the_day_asks_for_a_run_only_where_something_may_go(app, lab, ada, eve, client_as):

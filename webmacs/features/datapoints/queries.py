@@ -1,5 +1,6 @@
 """Reads of datapoints: who may see which of them, and which experiment they belong to."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -216,6 +217,12 @@ def _selection(actor: Actor, query: DatapointFilter) -> tuple[dict[int, str], in
 def count_of(actor: Actor, event_public_id: str) -> int:
     """How many datapoints a channel has."""
     return count(driver(), [events.get(actor, event_public_id).id], 0, LAST)
+
+
+def count_within(event_ids: Sequence[int], start: int, stop: int) -> int:
+    """How many datapoints channels (internal ids) have with start ≤ ts < stop; costs days, not rows."""
+    prefer_seeks()
+    return count(driver(), event_ids, start, stop)
 
 
 # --- series -----------------------------------------------------------------------------------------------------------

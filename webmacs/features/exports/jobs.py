@@ -1,14 +1,12 @@
 """Exports: the files are written in the background."""
 
-import logging
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
-from webmacs.core import jobs
+from webmacs.core import jobs, work
 from webmacs.core.db import transaction
 from webmacs.core.errors import Refusal, Unavailable
 from webmacs.features.exports import operations, queries
@@ -20,12 +18,6 @@ from webmacs.gateways import files, parquet
 BEAT_EVERY = 1.0  # seconds between two signs of life
 NO_WORKER = "Files are written by the worker, which needs REDIS_URL. Smaller selections can be downloaded at once."
 BROKEN = "Something broke while it was written; the server's log tells more."
-
-log = logging.getLogger(__name__)
-
-
-class UnwantedError(Exception):
-    """The export was cancelled or deleted, or another job has it."""
 
 
 def check_worker() -> None:
@@ -45,19 +37,12 @@ def write(public_id: str) -> None:
         task = operations.claim(public_id)
     if task is None:
         return
-    try:
+
+    def fail(sentence: str) -> None:
+        operations.settle(task, "failed", error=sentence)
+
+    with work.carried_out(public_id, fail, BROKEN, Refusal, files.DiskFullError, parquet.MissingError):
         _write(task)
-    except UnwantedError:
-        log.info("export %s is no longer wanted", public_id)
-    except OperationalError:
-        raise  # the database is away: the row stays claimed, and is found by its missing heartbeat
-    except (Refusal, files.DiskFullError, parquet.MissingError) as refused:
-        with transaction():
-            operations.settle(task, "failed", error=str(refused))
-    except Exception:
-        with transaction():
-            operations.settle(task, "failed", error=BROKEN)
-        raise
 
 
 def _write(task: Task) -> None:
@@ -75,15 +60,13 @@ def _write(task: Task) -> None:
     keep = timedelta(hours=current_app.config["EXPORT_KEEP_HOURS"])
     with transaction():
         values = {"rows_done": rows, "rows_total": rows, "bytes": sink.bytes, "sha256": sink.sha256}
-        kept = operations.settle(task, "done", keep=keep, **values)
-    if not kept:
-        files.remove(task.path)
+        operations.settle(task, "done", keep=keep, **values)  # a file that is not wanted any more is swept away
 
 
 def _beat(task: Task, **values: int) -> None:
     with transaction():
         if not operations.progress(task, **values):
-            raise UnwantedError
+            raise work.UnwantedError
 
 
 def _rows_written(plan: Plan, kind: str, sink: files.Sink) -> Iterator[int]:
@@ -111,9 +94,11 @@ def parquet_channels(plan: Plan) -> dict[int, parquet.Channel]:
 
 
 def sweep() -> None:
-    """Delete the files whose time is over, and ring again for exports that were left behind."""
+    """Ring again for exports that were left behind, and delete the files whose time is over."""
     with transaction():
         operations.expire()
         waiting = operations.left_behind()
+    with transaction(write=False):
+        operations.tidy()
     for public_id in waiting:
         jobs.enqueue(write, public_id, limit=None)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from webmacs.core import clock, work
-from webmacs.core.db import db, emit
+from webmacs.core.db import affected, db, emit
 from webmacs.core.errors import Conflict
 from webmacs.core.identity import Actor, system
 from webmacs.core.ids import new_id
@@ -65,7 +65,7 @@ def remove(actor: Actor, public_id: str) -> None:
     export = queries.get(actor, public_id)
     db.session.delete(export)
     db.session.flush()
-    files.remove(queries.file_of(export))
+    emit(files.FileForsaken(actor.organization_id, queries.FOLDER, queries.file_of(export).name))
 
 
 # --- what its job does ------------------------------------------------------------------------------------------------
@@ -114,9 +114,12 @@ def left_behind() -> list[str]:
 
 
 def expire() -> None:
-    """Delete the files of exports whose time is over; the row stays and tells what there was."""
-    over = select(Export).where(Export.state == "done", Export.expires_on < clock.now())
-    for export in db.session.scalars(over).all():
-        files.remove(queries.file_of(export))
-        db.session.execute(update(Export).where(Export.id == export.id).values(state="expired"))
-    files.tidy(queries.FOLDER)
+    """End the exports whose time is over; the row stays and tells what there was."""
+    over = (Export.state == "done", Export.expires_on < clock.now())
+    affected(update(Export).where(*over).values(state="expired"))
+
+
+def tidy() -> None:
+    """Delete the files that belong to no export, or to one whose time is over."""
+    wanted = select(Export).where(Export.state.in_(("done", *work.OPEN)))
+    files.tidy(queries.FOLDER, {queries.file_of(export).name for export in db.session.scalars(wanted)})

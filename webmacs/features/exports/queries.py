@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Engine, Select, func, select
+from sqlalchemy import Engine, Select, select
 
 from webmacs.core import clock
 from webmacs.core.db import db
@@ -14,7 +14,6 @@ from webmacs.core.identity import Actor, Role
 from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import queries as datapoints
-from webmacs.features.datapoints.models import datapoints as table
 from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.datapoints.store.columns import Columns, columns
 from webmacs.features.events import queries as events
@@ -120,10 +119,7 @@ def _channels(actor: Actor, public_ids: Sequence[str] | None) -> Sequence[Event]
 def plan_for_a_stream(actor: Actor, wish: Selection) -> Plan:
     """A plan for a selection that is small enough to be sent at once; `Invalid` for a larger one."""
     made = plan(actor, wish)
-    t = table.c
-    some = select(t.ts).where(t.event_id.in_(made.event_ids), t.ts >= made.start, t.ts < made.stop)
-    held = db.session.scalar(select(func.count()).select_from(some.limit(MOST_AT_ONCE + 1).subquery())) or 0
-    if held > MOST_AT_ONCE:
+    if rows_of(made) > MOST_AT_ONCE:
         sentence = f"The selection holds more than {MOST_AT_ONCE:,} values. Let it be written in the background instead"
         raise Invalid({"": f"{sentence} (POST /api/v1/exports), or ask for a shorter time or fewer channels."})
     return made
@@ -131,9 +127,7 @@ def plan_for_a_stream(actor: Actor, wish: Selection) -> Plan:
 
 def rows_of(made: Plan) -> int:
     """How many rows a plan holds now."""
-    t = table.c
-    held = select(func.count()).where(t.event_id.in_(made.event_ids), t.ts >= made.start, t.ts < made.stop)
-    return db.session.scalar(held) or 0
+    return datapoints.count_within(made.event_ids, made.start, made.stop)
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------

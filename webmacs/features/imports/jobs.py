@@ -1,13 +1,10 @@
 """Imports: files are checked and recorded in the background."""
 
-import logging
 import time
 from collections.abc import Iterator
 from itertools import islice
 
-from sqlalchemy.exc import OperationalError
-
-from webmacs.core import jobs
+from webmacs.core import jobs, work
 from webmacs.core.db import transaction
 from webmacs.features.datapoints.admit import Channel, Reading, admit, moments
 from webmacs.features.datapoints.store import Row
@@ -22,12 +19,6 @@ from webmacs.gateways.tables import Line
 BATCH = 2_000  # rows of the file between two commits: others record in between
 GIVE_WAY = 0.01  # seconds after each commit in which somebody else may have the database
 BROKEN = "Something broke while the file was read; the server's log tells more. What was recorded stays."
-
-log = logging.getLogger(__name__)
-
-
-class UnwantedError(Exception):
-    """The import was cancelled or deleted, or another job has it."""
 
 
 class Tally:
@@ -62,21 +53,12 @@ def carry_out(public_id: str) -> None:
         task = operations.claim(public_id)
     if task is None:
         return
-    try:
+
+    def fail(sentence: str) -> None:
+        operations.settle(task, "failed", error=sentence)
+
+    with work.carried_out(public_id, fail, BROKEN, UnreadableError, tables.BrokenFileError, parquet.MissingError):
         tally = _carry_out(task)
-    except UnwantedError:
-        log.info("import %s is no longer wanted", public_id)
-    except OperationalError:
-        raise  # the database is away: the row stays claimed, and is found by its missing heartbeat
-    except (UnreadableError, tables.BrokenFileError, parquet.MissingError, FileNotFoundError) as refused:
-        sentence = "The file is gone." if isinstance(refused, FileNotFoundError) else str(refused)
-        with transaction():
-            operations.settle(task, "failed", error=sentence)
-    except Exception:
-        with transaction():
-            operations.settle(task, "failed", error=BROKEN)
-        raise
-    else:
         with transaction():
             state = "checked" if task.is_check else "done"
             operations.settle(task, state, tally.problems, rows_total=tally.rows, **tally.counts)
@@ -84,6 +66,8 @@ def carry_out(public_id: str) -> None:
 
 def _carry_out(task: Task) -> Tally:
     tally = Tally()
+    if not task.path.is_file():
+        raise UnreadableError("The file is gone.")
     with transaction(write=False):
         known, names = queries.channels(task.actor), queries.names(task.actor)
     with tables.opened(task.path, task.format, task.mapping.delimiter) as table:
@@ -92,7 +76,7 @@ def _carry_out(task: Task) -> Tally:
             rows = _admitted(lines, reader, known, tally)
             with transaction():
                 if not operations.progress(task, rows, rows_total=table.total(), **tally.counts):
-                    raise UnwantedError
+                    raise work.UnwantedError
             time.sleep(GIVE_WAY)
     return tally
 
@@ -124,9 +108,11 @@ def _admitted(lines: list[Line], reader: Reader, known: dict[str, Channel], tall
 
 
 def sweep() -> None:
-    """Delete the files whose time is over, and ring again for imports that were left behind."""
+    """Ring again for imports that were left behind, and delete the files whose time is over."""
     with transaction():
         operations.expire()
         waiting = operations.left_behind()
+    with transaction(write=False):
+        operations.tidy()
     for public_id in waiting:
         jobs.enqueue(carry_out, public_id, limit=None)

@@ -126,7 +126,7 @@ def cancel(actor: Actor, public_id: str) -> Import:
         db.session.flush()
     elif not work.cancel(found):
         raise Conflict(f"The import is {found.state} already.")
-    files.remove(queries.file_of(found))
+    _forsake(actor, queries.file_of(found))
     return found
 
 
@@ -136,7 +136,11 @@ def remove(actor: Actor, public_id: str) -> None:
     found = queries.get(actor, public_id)
     db.session.delete(found)
     db.session.flush()
-    files.remove(queries.file_of(found))
+    _forsake(actor, queries.file_of(found))
+
+
+def _forsake(actor: Actor, path: Path) -> None:
+    emit(files.FileForsaken(actor.organization_id, queries.FOLDER, path.name))
 
 
 # --- what its job does ------------------------------------------------------------------------------------------------
@@ -181,7 +185,7 @@ def settle(task: Task, state: str, problems: Sequence[Any] | None = None, **valu
     expires_on = None if is_over else clock.now() + KEEP
     kept = work.settle(Import, task.token, state, problems=listed, expires_on=expires_on, **values)
     if kept and is_over:
-        files.remove(task.path)
+        _forsake(task.actor, task.path)
     return kept
 
 
@@ -191,12 +195,12 @@ def left_behind() -> list[str]:
 
 
 def expire() -> None:
-    """Forget uploads that nobody went on with, and files that belong to nothing."""
-    over = select(Import).where(Import.expires_on < clock.now(), Import.state.in_(("uploaded", "checked")))
-    for found in db.session.scalars(over).all():
-        files.remove(queries.file_of(found))
-        found.state, found.expires_on = "expired", None
-    wanted = set(
-        db.session.scalars(select(Import.public_id).where(Import.state.in_(("uploaded", "checked", *work.OPEN))))
-    )
-    files.tidy(queries.FOLDER, wanted)
+    """Forget uploads that nobody went on with."""
+    over = (Import.expires_on < clock.now(), Import.state.in_(("uploaded", "checked")))
+    affected(update(Import).where(*over).values(state="expired", expires_on=None))
+
+
+def tidy() -> None:
+    """Delete the files that no import needs any more."""
+    wanted = select(Import.public_id).where(Import.state.in_(("uploaded", "checked", *work.OPEN)))
+    files.tidy(queries.FOLDER, set(db.session.scalars(wanted)))

@@ -4,15 +4,16 @@ import logging
 from collections import Counter
 
 from flask import current_app
-from sqlalchemy.exc import OperationalError
 
-from webmacs.core import jobs
+from webmacs.core import jobs, outage, work
 from webmacs.core.db import transaction
 from webmacs.core.errors import Conflict, Unavailable
 from webmacs.core.identity import system
 from webmacs.features.retention import operations, queries
 from webmacs.features.retention.facts import RetentionRequested
 from webmacs.features.retention.operations import Task
+
+BROKEN = "Something broke; the server's log tells more."
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,14 @@ def carry_out(public_id: str) -> None:
         task = operations.claim(public_id)
     if task is None:
         return
-    gone, rolled = Counter(_drop(task)), 0
-    try:
+    gone: Counter[int] = Counter()
+    rolled = 0
+
+    def fail(sentence: str) -> None:
+        operations.settle(task, "failed", gone, rolled, sentence)
+
+    with work.carried_out(public_id, fail, BROKEN):
+        gone.update(_drop(task))
         for event_id in task.channels:
             is_last = False
             while not is_last:
@@ -64,15 +71,9 @@ def carry_out(public_id: str) -> None:
                     gone[event_id] += points
                     rolled += rollups
                     if not operations.progress(task, rows_done=sum(gone.values()), rollups=rolled):
-                        return
-    except OperationalError:
-        raise  # the database is away: the row stays claimed, and is found by its missing heartbeat
-    except Exception:
+                        raise work.UnwantedError
         with transaction():
-            operations.settle(task, "failed", gone, rolled, "Something broke; the server's log tells more.")
-        raise
-    with transaction():
-        operations.settle(task, "done", gone, rolled)
+            operations.settle(task, "done", gone, rolled)
 
 
 def _drop(task: Task) -> dict[int, int]:
@@ -85,7 +86,9 @@ def _drop(task: Task) -> dict[int, int]:
         try:
             with transaction():
                 dropped = operations.drop(actors, partition)
-        except (OperationalError, Conflict) as busy:
+        except (*outage.AWAY, Conflict) as busy:
+            if not isinstance(busy, Conflict) and not outage.is_away(busy):
+                raise
             log.info("%s is in use and stays for now: %s", partition.name, busy)
             continue
         gone.update((dropped or {}).get(task.actor.organization_id, {}))
