@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -17,8 +17,7 @@ from webmacs.core.db import db, driver, transaction
 from webmacs.core.identity import Actor, Role
 from webmacs.core.ids import new_id
 from webmacs.features.accounts import operations as accounts
-from webmacs.features.accounts.models import ApiToken, Login, Organization, User
-from webmacs.features.accounts.schemas import TokenIn
+from webmacs.features.accounts.models import Login, Membership, Organization, User
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints import store
 from webmacs.features.datapoints.admit import Reading
@@ -42,6 +41,9 @@ from webmacs.features.logs.schemas import LogIn
 from webmacs.features.plugins import operations as plugins
 from webmacs.features.plugins.models import ChannelMapping, PluginInstance
 from webmacs.features.plugins.schemas import InstanceIn, MappingIn
+from webmacs.features.tokens import operations as tokens
+from webmacs.features.tokens.models import ApiToken
+from webmacs.features.tokens.schemas import TokenIn
 from webmacs.gateways.signing import hash_password
 
 PASSWORD = "correct horse battery"
@@ -134,29 +136,46 @@ class Lab:
                 found = row.id
             return found
 
+    def organization_id_of(self, who: Person) -> str:
+        """The public id of the organization of one of the cast."""
+        with self.arrival(write=False):
+            return db.session.get_one(Organization, who.actor.organization_id).public_id
+
     def person(self, username: str, role: Role = Role.VIEWER, *, organization: str = "Laboratory") -> Person:
         """A user with an open login for JSON and one for the browser. Everybody's password is PASSWORD."""
         with self.arrival():
+            where = self.organization(organization)
             user = User(
                 public_id=new_id("usr"),
-                organization_id=self.organization(organization),
                 email=f"{username}@lab.example",
                 username=username,
                 password_hash=password_hash(),
-                role=role,
                 registered_on=clock.now(),
             )
-            jwt, session = self._login(user, "jwt"), self._login(user, "browser")
-            db.session.add_all([user, jwt, session])
+            member = Membership(user=user, organization_id=where, role=role, joined_on=clock.now())
+            jwt, session = self._login(user, where, "jwt"), self._login(user, where, "browser")
+            db.session.add_all([user, member, jwt, session])
             db.session.flush()
-            actor = Actor(user.id, user.public_id, username, user.organization_id, role, "jwt", jwt.public_id)
+            actor = Actor(user.id, user.public_id, username, where, role, "jwt", jwt.public_id)
             return Person(actor, user.email, accounts.access_token(jwt), session.public_id)
 
-    def _login(self, user: User, via: str) -> Login:
+    def join(self, who: Person, organization: str, role: Role = Role.VIEWER) -> None:
+        """Make somebody a member of another organization too."""
+        with self.arrival():
+            accounts.add_member(db.session.get_one(User, who.actor.user_id), self.organization(organization), role)
+
+    def chief(self, who: Person) -> Person:
+        """Make somebody an installation administrator."""
+        with self.arrival():
+            db.session.get_one(User, who.actor.user_id).is_installation_admin = True
+        return replace(who, actor=replace(who.actor, role=Role.ADMIN, is_installation_admin=True))
+
+    def _login(self, user: User, organization_id: int, via: str) -> Login:
         now = clock.now()
         return Login(
             public_id=new_id("ses"),
             user=user,
+            organization_id=organization_id,
             via=via,
             device="test",
             created_on=now,
@@ -164,10 +183,13 @@ class Lab:
             expires_on=now + timedelta(hours=24),
         )
 
-    def token(self, who: Person, name: str = "Script", expires_at: datetime | None = None) -> tuple[ApiToken, str]:
-        """An API token and its secret."""
+    def token(
+        self, who: Person, name: str = "Script", expires_at: datetime | None = None, **limits: Any
+    ) -> tuple[ApiToken, str]:
+        """An API token and its secret; `limits` are scopes, networks and events."""
+        limits = {"scopes": None, "networks": None, "events": None} | limits
         with self.arrival():
-            return accounts.create_token(who.actor, TokenIn.model_construct(name=name, expires_at=expires_at))
+            return tokens.create(who.actor, TokenIn.model_construct(name=name, expires_at=expires_at, **limits))
 
     def event(self, who: Person, **fields: Any) -> Event:
         """A channel; a sensor from 0 to 100 °C unless told otherwise."""

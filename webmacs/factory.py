@@ -41,6 +41,9 @@ from webmacs.features.retention import api as retention_api
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
 from webmacs.features.system import api as system_api
+from webmacs.features.tokens import api as tokens_api
+from webmacs.features.tokens import operations as tokens
+from webmacs.features.tokens import pages as tokens_pages
 from webmacs.gateways.signing import signer
 from webmacs.ingest import bulk as datapoints_bulk
 from webmacs.settings import Settings
@@ -56,6 +59,8 @@ ROOT = Path(__file__).resolve().parent.parent
 EDGES = (
     accounts_pages,
     accounts_api,
+    tokens_pages,
+    tokens_api,
     logs_pages,
     logs_api,
     events_pages,
@@ -179,7 +184,7 @@ def _extend(app: Flask, settings: Settings) -> None:
     signer.use(settings.secret_key)
     reactions.install(wiring.WIRING)
     app.extensions["webmacs.authenticators"] = Authenticators(
-        accounts.recognise_bearer, accounts.recognise_browser, accounts.note_use
+        tokens.recognise, accounts.recognise_browser, tokens.note_use
     )
     app.extensions["webmacs.credentials"] = Credentials()
     app.extensions["webmacs.periodic"] = PERIODIC

@@ -48,6 +48,7 @@ PAGES = {
     "plugin-edit": "/plugins/{spare}/edit",
     "plugin-delete": "/plugins/{spare}/delete",
     "profile": "/profile",
+    "tokens": "/profile/tokens",
     "missing": "/channels/evt_nothing",
     "patterns": "/dev/patterns",
     "reference": "/docs",

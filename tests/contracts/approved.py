@@ -25,6 +25,7 @@ OWN_ACCOUNT = {
     "POST /profile/tokens",
     "POST /profile/tokens/<public_id>/delete",
     "POST /api/v1/auth/logout",
+    "POST /api/v1/organizations/<public_id>/enter",
     "POST /api/v1/tokens",
     "DELETE /api/v1/tokens/<public_id>",
 }
@@ -59,6 +60,7 @@ DEARER = {"GET /experiments/<public_id>/figure.json": 30}
 UNREPEATABLE = {
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
+    "POST /api/v1/organizations/<public_id>/enter",
     "POST /api/v1/tokens",
     "POST /api/v1/imports",
 }

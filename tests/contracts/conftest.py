@@ -6,8 +6,15 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import select
 
-from tests.make import Lab
+from tests.make import Lab, Person
 from webmacs.core.db import db
+from webmacs.core.identity import Role
+
+
+@pytest.fixture
+def ada(lab: Lab) -> Person:
+    """Who may do everything: the administrator of the laboratory and of the installation."""
+    return lab.chief(lab.person("ada", Role.ADMIN))
 
 
 @pytest.fixture

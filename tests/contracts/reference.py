@@ -14,7 +14,7 @@ from webmacs.__main__ import _create_app, _create_server
 from webmacs.api import openapi
 from webmacs.cli import build
 from webmacs.core.identity import Role
-from webmacs.core.permissions import GRANTS, Access, Can
+from webmacs.core.permissions import GRANTS, INSTALLATION_ADMIN, SCOPE_OF, Access, Can
 from webmacs.settings import Settings
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -69,14 +69,20 @@ def endpoints(app: Flask) -> str:
 def _who(can: Can | Access) -> str:
     if isinstance(can, Access):
         return {Access.PUBLIC: "anybody", Access.SIGNED_IN: "signed in"}[can]
-    return f"{next(role.value for role in reversed(Role) if can in GRANTS[role])}+".replace("admin+", "admin")
+    weakest = next((role.value for role in reversed(Role) if can in GRANTS[role]), "installation admin")
+    return f"{weakest}+".replace("admin+", "admin")
 
 
 def permissions(_app: Flask) -> str:
     """What each role may do."""
     roles = list(reversed(Role))
-    rows = ((f"`{can.name}`", can.value, *("yes" if can in GRANTS[role] else "" for role in roles)) for can in Can)
-    return _table(("permission", "lets one", *(role.value for role in roles)), rows)
+    granted = [*(GRANTS[role] for role in roles), INSTALLATION_ADMIN]
+    rows = (
+        (f"`{can.name}`", can.value, f"`{SCOPE_OF[can]}`", *("yes" if can in grants else "" for grants in granted))
+        for can in Can
+    )
+    heads = ("permission", "lets one", "scope", *(role.value for role in roles), "installation admin")
+    return _table(heads, rows)
 
 
 def commands(_app: Flask) -> str:

@@ -1,6 +1,6 @@
 """Who gets in: every route, tried by everybody who must not."""
 
-from webmacs.core.permissions import ADMIN, OPERATOR, VIEWER, Access, Can
+from webmacs.core.permissions import ADMIN, INSTALLATION_ADMIN, OPERATOR, SCOPES, VIEWER, Access, Can
 
 from . import approved
 from .world import declared, nothing, one_of_each, routes
@@ -29,7 +29,7 @@ def test_what_the_agent_does_is_allowed_to_operators(app):
 
 def test_every_permission_is_granted_to_somebody_and_used_by_some_route(app):
     used = {route.edge.can for route in declared(app)} - set(Access)
-    assert used == set(Can) == ADMIN
+    assert used == set(Can) == INSTALLATION_ADMIN
 
 
 def test_anonymous_is_sent_to_the_login_or_refused(app, client_as, browser_as):
@@ -140,8 +140,14 @@ def test_those_without_the_right_are_refused_and_change_nothing(
 
 def test_the_rights_of_the_roles_are_the_decided_ones():
     only_admins = ADMIN - OPERATOR
-    assert set(VIEWER) == {Can.READ}
+    assert set(VIEWER) == {Can.READ, Can.MANAGE_SELF}
     assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
+    assert {Can.MANAGE_ORGANIZATIONS} == INSTALLATION_ADMIN - ADMIN
+
+
+def test_every_permission_belongs_to_exactly_one_scope():
+    covered = [can for scope in SCOPES.values() for can in scope]
+    assert sorted(covered, key=lambda can: can.name) == sorted(Can, key=lambda can: can.name)
 
 
 def test_a_page_refuses_an_api_token_that_is_not_valid(app, client_as):

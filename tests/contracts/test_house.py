@@ -87,7 +87,11 @@ def test_below_the_edge_nobody_knows_a_request(below):
 def test_every_operation_asks_who_acts():
     """A change without an actor is one that a fact brings about or that WebMACS does by itself, and nothing else."""
     own = {"note", "forget_event", "set_source", "open_span", "close_span", "remove_span", "prepare", "sign_in"}
-    own |= {"access_token", "recognise_bearer", "recognise_browser", "ensure_organization", "offer_claim", "claim"}
+    own |= {"access_token", "recognise", "recognise_jwt", "recognise_browser", "ensure_organization", "offer_claim"}
+    own |= {"claim", "service_account"}
+    # what the verbs of higher features (an invitation, a single sign-on) consist of, once they know who may
+    own |= {"open_login", "end_logins", "tell_that_access_ended", "add_user", "add_member", "refuse_duplicates"}
+    own |= {"set_password"}
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}
     own |= {"progress", "settle", "left_behind", "expire", "tidy"}  # what jobs do to their rows

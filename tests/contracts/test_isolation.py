@@ -3,7 +3,7 @@
 import time_machine
 
 from webmacs.core import clock
-from webmacs.core.permissions import Access
+from webmacs.core.permissions import Access, Can, allows
 
 from .bodies import body_for
 from .world import declared, nothing, one_of_each
@@ -18,6 +18,12 @@ def _answer(sender, route, named, **others):
     return response.status_code, text.replace(response.headers["X-Request-ID"], "<request>"), headers
 
 
+def _refusal(who, route):
+    """What somebody is told of a thing that is not there: the right is asked before the thing is looked for."""
+    is_allowed = not isinstance(route.edge.can, Can) or allows(who.actor, route.edge.can)
+    return 404 if is_allowed else 403
+
+
 def test_foreign_ids_in_json_answer_like_ids_of_nothing(app, lab, ada, eve, client_as, fingerprint):
     foreign, own, wrong = one_of_each(lab, ada), one_of_each(lab, eve, 2), []
     before, client = fingerprint(), client_as(eve)
@@ -25,7 +31,7 @@ def test_foreign_ids_in_json_answer_like_ids_of_nothing(app, lab, ada, eve, clie
         if route.has_ids and route.edge.kind == "api":
             body = None if route.edge.body is None else body_for(route.edge.body, own)
             theirs, none = (_answer(client, route, named, body=body) for named in (foreign, nothing()))
-            if theirs != none or theirs[0] != 404:
+            if theirs != none or theirs[0] != _refusal(eve, route):
                 wrong.append((route.name, theirs[:2], none[:2]))
     assert wrong == []
     assert fingerprint() == before
@@ -40,7 +46,7 @@ def test_foreign_ids_in_pages_answer_like_ids_of_nothing(app, lab, ada, eve, bro
             for form in ({}, filled) if route.is_unsafe else ({},):
                 with time_machine.travel(clock.now(), tick=False):  # pages and CSRF tokens carry the time
                     theirs, none = (_answer(browser, route, n, data=form, csrf=True) for n in (foreign, nothing()))
-                if theirs != none or theirs[0] != 404:
+                if theirs != none or theirs[0] != _refusal(eve, route):
                     wrong.append((route.name, theirs[0], none[0]))
     assert wrong == []
     assert fingerprint() == before

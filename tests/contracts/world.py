@@ -30,6 +30,7 @@ KINDS = {
     "/imports": "import",
     "/logs": "log",
     "/plugins": "instance",
+    "/api/v1/organizations": "organization",
     "/profile/sessions": "login",
     "/retention/channels": "event",
     "/profile/tokens": "token",
@@ -37,6 +38,7 @@ KINDS = {
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 PREFIXES = {
     "user": "usr",
+    "organization": "org",
     "token": "tok",
     "event": "evt",
     "experiment": "exp",
@@ -115,6 +117,7 @@ def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
     colleague = lab.person(f"{who.username}.colleague.{number}", organization=lab_of(who))
     return {
         "user": colleague.public_id,
+        "organization": lab.organization_id_of(who),
         "login": who.session,
         "token": token.public_id,
         "event": event.public_id,

@@ -45,8 +45,8 @@ def elsewhere(webmacs: Running) -> tuple[str, str]:
             [datetime.now(UTC).replace(tzinfo=None).isoformat(" ")],
         )
         database.execute(
-            "UPDATE users SET organization_id = (SELECT id FROM organizations WHERE public_id = 'org_elsewhere')"
-            " WHERE public_id = ?",
+            "UPDATE memberships SET organization_id = (SELECT id FROM organizations WHERE public_id = 'org_elsewhere')"
+            " WHERE user_id = (SELECT id FROM users WHERE public_id = ?)",
             [public_id],
         )
     return webmacs.new_event("Channel elsewhere", mail), mail

@@ -17,6 +17,7 @@ from webmacs.web.arrival import (
     SAFE_METHODS,
     Edge,
     allow_large,
+    check_channels,
     check_csrf,
     identify,
     query_values,
@@ -41,6 +42,7 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     lasts_until: str | None = None,
     uploads: tuple[str, ...] = (),
     largest: str | None = None,
+    by_channel: bool = False,
 ) -> Callable[..., Any]:
     """Declare an endpoint. The view gets `actor`, `body` and `query` (when declared) and the path's values; it returns
     what `out` can show, or a Response. `streams` names the media type of an answer that is not JSON.
@@ -48,13 +50,14 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     `reads=True` says that a POST only asks a long question: it takes no write lock and commits nothing.
     `uploads` names the media types of a body that is not JSON, which the view reads itself; `largest` the configuration
     key of its largest size.
+    `by_channel=True` says that it keeps to the channels which a token may be limited to; others refuse such a token.
     `lasts_until` names the topic whose news end the answer: until then the server may give it again to the same role.
 
     Checks run in this order: JSON syntax 422, authentication 401, permission 403, fields 422, then the view.
     """
     shown: TypeAdapter[Any] | None = TypeAdapter(out) if out is not None else None
     taken: TypeAdapter[Any] | None = TypeAdapter(body) if body is not None else None
-    edge = Edge("api", can, summary, body, query, out, status, errors, streams, uploads, largest)
+    edge = Edge("api", can, summary, body, query, out, status, errors, streams, uploads, by_channel, largest)
 
     def declare(view: Callable[..., Any]) -> Callable[..., Response]:
         @functools.wraps(view)
@@ -65,6 +68,7 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
                 document = _document() if is_json else None
                 actor = identify(can)
                 authorize(actor, can)
+                check_channels(edge, actor)
                 check_csrf(edge, actor)
                 if query is not None:
                     values["query"] = _validate(query.model_validate, query_values(), "query")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from webmacs.core.identity import ANONYMOUS
 from webmacs.core.ids import new_id
+from webmacs.core.permissions import rights
 from webmacs.live.sse import Scope
 from webmacs.web.arrival import BEARER
 from webmacs.web.credentials import Credentials
@@ -59,7 +60,14 @@ class Memory:
                 return None
         if actor.is_anonymous and scope["path"] not in OPEN:
             return None
-        return actor.organization_id, actor.role, scope["raw_path"], scope["query_string"]
+        return (
+            rights(actor),
+            actor.organization_id,
+            actor.scopes,
+            actor.events,
+            scope["raw_path"],
+            scope["query_string"],
+        )
 
     def turn(self) -> dict[str, int]:
         """To be handed to `keep`: an answer that was begun before a change is not kept after it."""

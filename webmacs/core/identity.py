@@ -16,11 +16,26 @@ class Role(StrEnum):
     VIEWER = "viewer"
 
 
+class Scope(StrEnum):
+    """What an API token can be limited to; permissions.py says which rights each one covers."""
+
+    READ = "read"
+    INGEST = "ingest"
+    WRITE = "write"
+    CONTROL = "control"
+    ACCOUNT = "account"
+    ADMIN_USERS = "admin-users"
+    ADMIN_PLUGINS = "admin-plugins"
+    ADMIN_RETENTION = "admin-retention"
+    ADMIN_ORGANIZATIONS = "admin-organizations"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts, for which organization, with which role, and how they came.
 
-    `session_id` is the public id of the login or API token in use (None for the system).
+    `session_id` is the public id of the login or API token in use (None for the system). A token can be limited to
+    `scopes` and to the channels whose public ids are `events` (None: as much as its owner may).
     """
 
     user_id: int | None
@@ -30,6 +45,9 @@ class Actor:
     role: Role
     via: Via
     session_id: str | None = None
+    scopes: frozenset[Scope] | None = None
+    events: frozenset[str] | None = None
+    is_installation_admin: bool = False
 
     @property
     def is_anonymous(self) -> bool:
@@ -43,6 +61,7 @@ class Recognised(NamedTuple):
     actor: Actor
     ends_on: datetime | None
     use_is_due: bool
+    networks: tuple[str, ...] | None = None  # the only ones from where it counts; None: from everywhere
 
 
 ANONYMOUS = Actor(None, None, "", 0, Role.VIEWER, "anonymous")

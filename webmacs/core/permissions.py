@@ -3,7 +3,7 @@
 from enum import Enum
 
 from webmacs.core.errors import Forbidden, Unauthenticated
-from webmacs.core.identity import Actor, Role
+from webmacs.core.identity import Actor, Role, Scope
 
 
 class Can(Enum):
@@ -19,6 +19,8 @@ class Can(Enum):
     REPORT_PLUGINS = "report the state of plugin instances"
     MANAGE_PLUGINS = "create, configure and delete plugin instances"
     MANAGE_USERS = "manage users"
+    MANAGE_SELF = "change one's own account, sessions and API tokens"
+    MANAGE_ORGANIZATIONS = "create and rename organizations, and enter each of them"
     MANAGE_RETENTION = "say how long measurements are kept, and release what is on hold"
 
 
@@ -29,7 +31,7 @@ class Access(Enum):
     SIGNED_IN = "anybody who is signed in"
 
 
-VIEWER = frozenset({Can.READ})
+VIEWER = frozenset({Can.READ, Can.MANAGE_SELF})
 OPERATOR = VIEWER | {
     Can.MANAGE_CHANNELS,
     Can.RECORD,
@@ -40,13 +42,36 @@ OPERATOR = VIEWER | {
     Can.REPORT_PLUGINS,
 }
 ADMIN = OPERATOR | {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
+INSTALLATION_ADMIN = ADMIN | {Can.MANAGE_ORGANIZATIONS}
 
 GRANTS: dict[Role, frozenset[Can]] = {Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 
+# what a token that is limited to a scope may do, if its owner may; every permission belongs to exactly one scope
+SCOPES: dict[Scope, frozenset[Can]] = {
+    Scope.READ: frozenset({Can.READ}),
+    Scope.INGEST: frozenset({Can.RECORD, Can.REPORT_PLUGINS}),
+    Scope.WRITE: frozenset({Can.MANAGE_CHANNELS, Can.DELETE_DATAPOINTS, Can.RUN_EXPERIMENTS, Can.WRITE_LOGS}),
+    Scope.CONTROL: frozenset({Can.CONTROL}),
+    Scope.ACCOUNT: frozenset({Can.MANAGE_SELF}),
+    Scope.ADMIN_USERS: frozenset({Can.MANAGE_USERS}),
+    Scope.ADMIN_PLUGINS: frozenset({Can.MANAGE_PLUGINS}),
+    Scope.ADMIN_RETENTION: frozenset({Can.MANAGE_RETENTION}),
+    Scope.ADMIN_ORGANIZATIONS: frozenset({Can.MANAGE_ORGANIZATIONS}),
+}
+SCOPE_OF: dict[Can, Scope] = {can: scope for scope, covered in SCOPES.items() for can in covered}
+
+
+def rights(actor: Actor) -> frozenset[Can]:
+    """What the actor's role grants, whatever the credential in use is limited to."""
+    if actor.is_anonymous:
+        return frozenset()
+    return INSTALLATION_ADMIN if actor.is_installation_admin else GRANTS[actor.role]
+
 
 def allows(actor: Actor, permission: Can) -> bool:
-    """Whether the actor's role grants the permission. Nobody anonymous may anything."""
-    return not actor.is_anonymous and permission in GRANTS[actor.role]
+    """Whether the actor's role grants the permission and the credential in use covers it. Nobody anonymous may."""
+    covered = actor.scopes is None or SCOPE_OF[permission] in actor.scopes
+    return covered and permission in rights(actor)
 
 
 def authorize(actor: Actor, permission: Can | Access) -> None:
@@ -55,6 +80,11 @@ def authorize(actor: Actor, permission: Can | Access) -> None:
         return
     if actor.is_anonymous:
         raise Unauthenticated("Authentication required.")
-    if isinstance(permission, Can) and not allows(actor, permission):
-        weakest = Role.OPERATOR if permission in OPERATOR else Role.ADMIN
-        raise Forbidden(f"{weakest.value.capitalize()} privileges required.")
+    if not isinstance(permission, Can) or allows(actor, permission):
+        return
+    if permission in rights(actor):
+        raise Forbidden(f"This API token does not cover the scope '{SCOPE_OF[permission]}'.")
+    if permission is Can.MANAGE_ORGANIZATIONS:
+        raise Forbidden("Installation administrator privileges required.")
+    weakest = Role.OPERATOR if permission in OPERATOR else Role.ADMIN
+    raise Forbidden(f"{weakest.value.capitalize()} privileges required.")

@@ -33,6 +33,7 @@ class BulkOut(Written):
     status=201,
     uploads=tuple(PARSERS),
     largest="MAX_BULK_BYTES",
+    by_channel=True,
 )
 def create_bulk_json(actor: Actor) -> object:
     """NDJSON, Arrow IPC or Parquet by Content-Type. All good items are recorded together, or none."""

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from flask import Flask
@@ -11,7 +12,8 @@ from flask import Flask
 from webmacs.core import outage
 from webmacs.core.db import transaction
 from webmacs.core.errors import Unavailable
-from webmacs.features.datapoints.admit import Channel
+from webmacs.core.identity import Actor
+from webmacs.features.datapoints.admit import Channel, taken_from
 from webmacs.features.events import queries as events
 
 FRESH = 4.0  # seconds; a change that we did not hear of counts within five
@@ -25,6 +27,10 @@ class Channels(NamedTuple):
     of: dict[int, dict[str, Channel]]
     names: dict[int, str]
     until: float  # time.monotonic()
+
+    def known_to(self, actor: Actor) -> Mapping[str, Channel]:
+        """The channels into which the actor may send values."""
+        return taken_from(actor, self.of.get(actor.organization_id, {}))
 
 
 class Directory:
@@ -85,8 +91,8 @@ class Directory:
             return
         of: dict[int, dict[str, Channel]] = {}
         names: dict[int, str] = {}
-        for public_id, (event_id, organization_id, is_accepting) in rows.items():
-            of.setdefault(organization_id, {})[public_id] = Channel(event_id, is_accepting)
+        for public_id, (event_id, organization_id, is_accepting, is_output) in rows.items():
+            of.setdefault(organization_id, {})[public_id] = Channel(event_id, is_accepting, is_output)
             names[event_id] = public_id
         with self._lock:
             if before == self._forgotten:

@@ -114,7 +114,7 @@ class Door:
         return actor if actor is not None and allows(actor, Can.RECORD) else None
 
     def _admit(self, path: str, body: bytes, channels: Channels, actor: Actor) -> Admitted | None:
-        known = channels.of.get(actor.organization_id, {})
+        known = channels.known_to(actor)
         try:
             values = self._batch.decode(body).datapoints if path == BATCH else [self._single.decode(body)]
             if len(values) > MAX_BATCH or not known.keys() >= {value.event_public_id for value in values}:

@@ -30,7 +30,7 @@ class TelemetrySocket:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection until the device leaves or its login ends."""
-        actor = await sockets.opened(self._app, scope, receive, send, Can.RECORD)
+        actor = await sockets.opened(self._app, scope, receive, send, Can.RECORD, by_channel=True)
         if actor is None:
             return
         await sockets.say(send, {"type": "connected", "message": "Ready for telemetry."})
@@ -43,7 +43,7 @@ class TelemetrySocket:
                     async with asyncio.timeout(max(0.0, checked + sockets.RECHECK - loop.time())):
                         await asyncio.shield(coming)
                 if loop.time() - checked >= sockets.RECHECK:
-                    if not await sockets.may_go_on(self._app, scope, send, Can.RECORD):
+                    if not await sockets.may_go_on(self._app, scope, send, Can.RECORD, actor):
                         return
                     checked = loop.time()
                 if not coming.done():
@@ -88,9 +88,9 @@ class TelemetrySocket:
         places = [index for index, reading in enumerate(items) if reading is not None]
         readings = [reading for reading in items if reading is not None]
         channels = await self._directory.now()
-        if any(reading.event_public_id not in channels.of.get(actor.organization_id, {}) for reading in readings):
+        if any(reading.event_public_id not in channels.known_to(actor) for reading in readings):
             channels = await self._directory.anew()  # it may have been defined a moment ago, elsewhere
-        admitted = admit(readings, channels.of.get(actor.organization_id, {}), moments)
+        admitted = admit(readings, channels.known_to(actor), moments)
         placed = await self._writer.write(actor.organization_id, channels.names, admitted)
         reasons = {index: "not a datapoint" for index, reading in enumerate(items) if reading is None}
         reasons |= {places[index]: reason for index, reason in admitted.rejected.items()}

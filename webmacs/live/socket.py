@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from flask import Flask
 
+from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can
 from webmacs.live.hub import Hub
 from webmacs.web import sockets
@@ -89,7 +90,10 @@ class StreamSocket:
             return
         listener = Listener(actor.organization_id, actor.user_id)
         self._hub.join(listener)
-        tasks = [asyncio.create_task(self._serve(scope, listener, send)), asyncio.create_task(_listen(receive, send))]
+        tasks = [
+            asyncio.create_task(self._serve(scope, listener, send, actor)),
+            asyncio.create_task(_listen(receive, send)),
+        ]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -98,7 +102,7 @@ class StreamSocket:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _serve(self, scope: Scope, listener: Listener, send: Send) -> None:
+    async def _serve(self, scope: Scope, listener: Listener, send: Send, actor: Actor) -> None:
         await sockets.say(send, CONNECTED)
         loop = asyncio.get_running_loop()
         checked = loop.time()
@@ -106,7 +110,7 @@ class StreamSocket:
             frames = await listener.next(sockets.RECHECK)
             if listener.recheck or loop.time() - checked >= sockets.RECHECK:
                 listener.recheck, checked = False, loop.time()
-                if not await sockets.may_go_on(self._app, scope, send, Can.READ):
+                if not await sockets.may_go_on(self._app, scope, send, Can.READ, actor):
                     return
             async with asyncio.timeout(READER_PATIENCE):
                 for frame in frames:

@@ -17,6 +17,7 @@ from webmacs.core.permissions import Can, allows
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.live.hub import Client, Hub
 from webmacs.web.arrival import identify
+from webmacs.web.sockets import peer_of
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -88,7 +89,7 @@ class Stream:
         """Whether the login still stands; also gives the client what it may have missed."""
         is_behind, client.recheck, client.is_behind = client.is_behind, False, False
         try:
-            known = await asyncio.to_thread(self._look, scope, is_behind)
+            known = await asyncio.to_thread(self._look, scope, client.organization_id, is_behind)
         except outage.AWAY:  # the database is away: that says nothing about the login, ask again later
             client.is_behind = is_behind
             return True
@@ -100,12 +101,14 @@ class Stream:
         with self._app.request_context(_environ(scope)), transaction(write=False):
             return _reader()
 
-    def _look(self, scope: Scope, is_behind: bool) -> list[dict[str, Any]] | None:
+    def _look(self, scope: Scope, organization_id: int, is_behind: bool) -> list[dict[str, Any]] | None:
         """The newest values for a client that is behind (else none), None when its login has ended."""
         with self._app.request_context(_environ(scope)), transaction(write=False):
             actor = _reader()
-            if actor is None or not is_behind:
-                return None if actor is None else []
+            if actor is None or actor.organization_id != organization_id:  # it ended, or went to another organization
+                return None
+            if not is_behind:
+                return []
             return [
                 {"event": point.event_public_id, "value": point.value, "time": clock.iso_z(point.timestamp)}
                 for point in datapoints.latest(actor)
@@ -117,7 +120,7 @@ def _reader() -> Actor | None:
         actor = identify()
     except Refusal:
         return None
-    return actor if allows(actor, Can.READ) else None
+    return actor if allows(actor, Can.READ) and actor.events is None else None
 
 
 def _shown(values: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -128,7 +131,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
     """The request as the pages see it, so that one piece of code decides who is asking."""
     names = {b"cookie", b"authorization"}
     headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"] if k.lower() in names]
-    return EnvironBuilder(path="/live/stream", headers=headers).get_environ()
+    return EnvironBuilder(path="/live/stream", headers=headers, environ_base=peer_of(scope)).get_environ()
 
 
 async def _say(send: Send, body: bytes) -> None:

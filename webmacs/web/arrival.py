@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
 from flask import Flask, Response, current_app, g, request
@@ -12,13 +13,14 @@ from flask_wtf.csrf import CSRFProtect
 
 from webmacs.core import outage
 from webmacs.core.db import transaction
-from webmacs.core.errors import Unauthenticated
+from webmacs.core.errors import Forbidden, Unauthenticated
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
 from webmacs.web.credentials import Credentials
 
 LASTS_UNTIL = "webmacs.lasts_until"  # in the WSGI environment: the answer holds until this topic is told
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LIMITED = "This API token is limited to some channels; it cannot do this."
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 csrf = CSRFProtect()
@@ -39,6 +41,7 @@ class Edge:
     errors: tuple[int, ...] = ()
     streams: str | None = None
     uploads: tuple[str, ...] = ()  # media types of a body that is not JSON
+    by_channel: bool = False  # keeps to the channels that a token is limited to
     largest: str | None = None  # the application's configuration key of the largest body, when it is not the usual one
 
 
@@ -102,9 +105,27 @@ def _identify() -> Actor:
         if match is None:
             return ANONYMOUS
         token = match.group(1)
-        actor, _, g.use_is_due = remembered().recognise(token, lambda: authenticators().bearer(token))
-        return actor
+        found = remembered().recognise(token, lambda: authenticators().bearer(token))
+        _refuse_elsewhere(found.networks)
+        g.use_is_due = found.use_is_due
+        return found.actor
     return current_user.actor if current_user.is_authenticated else ANONYMOUS
+
+
+def _refuse_elsewhere(networks: tuple[str, ...] | None) -> None:
+    """An API token may be limited to the networks of the machines that use it."""
+    if networks is None:
+        return
+    here = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - an address that is compared, not bound
+    here = getattr(here, "ipv4_mapped", None) or here
+    if not any(here in ip_network(network) for network in networks):
+        raise Unauthenticated("This API token cannot be used from here.")
+
+
+def check_channels(edge: Edge, actor: Actor) -> None:
+    """Refuse a token that is limited to some channels where the route does not keep to them."""
+    if actor.events is not None and not edge.by_channel:
+        raise Forbidden(LIMITED)
 
 
 def identify_early() -> Actor:
@@ -121,8 +142,8 @@ def load_browser(session_id: str) -> SignedIn | None:
     found = authenticators().session(session_id)
     if found is None:
         return None
-    actor, _, g.use_is_due = found
-    return SignedIn(actor)
+    g.use_is_due = found.use_is_due
+    return SignedIn(found.actor)
 
 
 def authenticators() -> Authenticators:

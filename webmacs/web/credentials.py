@@ -45,15 +45,16 @@ class Credentials:
         self._lock = threading.Lock()
 
     def peek(self, credential: str) -> Actor | None:
-        """The actor if memory is fresh."""
+        """The actor if memory is fresh and it does not matter from where the credential is shown."""
         known = self._known.get(_key(credential))
-        return known.recognised.actor if known is not None and known.is_fresh else None
+        is_usual = known is not None and known.is_fresh and known.recognised.networks is None
+        return known.recognised.actor if known is not None and is_usual else None
 
     def recognise(self, credential: str, ask: Callable[[], Recognised]) -> Recognised:
         """The actor, from memory or by asking; nothing is remembered when `ask` raises."""
-        actor = self.peek(credential)
-        if actor is not None:
-            return Recognised(actor, None, False)
+        known = self._known.get(_key(credential))
+        if known is not None and known.is_fresh:
+            return known.recognised._replace(use_is_due=False)
         before, asked, asked_on = self._forgotten, time.monotonic(), clock.now()
         found = ask()
         with self._lock:

@@ -10,7 +10,15 @@ from pydantic import BaseModel, ValidationError
 
 from webmacs.core.errors import Invalid
 from webmacs.core.permissions import Access, Can, authorize
-from webmacs.web.arrival import SAFE_METHODS, Edge, check_csrf, identify, query_values, within_transaction
+from webmacs.web.arrival import (
+    SAFE_METHODS,
+    Edge,
+    check_channels,
+    check_csrf,
+    identify,
+    query_values,
+    within_transaction,
+)
 
 htmx = HTMX()
 
@@ -35,6 +43,7 @@ def screen(
             def answer() -> Response:
                 actor = identify(can)
                 authorize(actor, can)
+                check_channels(edge, actor)
                 check_csrf(edge, actor)
                 if query is not None:
                     values["query"] = _parse_query(query)

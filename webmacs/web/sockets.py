@@ -11,10 +11,10 @@ from werkzeug.test import EnvironBuilder
 
 from webmacs.core import outage
 from webmacs.core.db import transaction
-from webmacs.core.errors import Refusal
+from webmacs.core.errors import Forbidden, Refusal
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.web.arrival import identify
+from webmacs.web.arrival import LIMITED, identify
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -34,7 +34,12 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token")
     if token and not any(name.lower() == "authorization" for name, _ in headers):
         headers.append(("Authorization", f"Bearer {token[0]}"))
-    return EnvironBuilder(path=scope["path"], headers=headers).get_environ()
+    return EnvironBuilder(path=scope["path"], headers=headers, environ_base=peer_of(scope)).get_environ()
+
+
+def peer_of(scope: Scope) -> dict[str, str]:
+    """The address of the other end, as a WSGI environment has it."""
+    return {"REMOTE_ADDR": scope["client"][0]} if scope.get("client") else {}
 
 
 def comes_from_elsewhere(scope: Scope) -> bool:
@@ -44,7 +49,9 @@ def comes_from_elsewhere(scope: Scope) -> bool:
     return origin is not None and urlsplit(origin).netloc != given.get(b"host")
 
 
-async def opened(app: Flask, scope: Scope, receive: Receive, send: Send, permission: Can) -> Actor | None:
+async def opened(
+    app: Flask, scope: Scope, receive: Receive, send: Send, permission: Can, *, by_channel: bool = False
+) -> Actor | None:
     """Who asks; None when the connection was closed because it is nobody who may.
 
     It is accepted before that is known, so that the reason of a refusal reaches the client.
@@ -55,7 +62,7 @@ async def opened(app: Flask, scope: Scope, receive: Receive, send: Send, permiss
         await refuse(send, "This page belongs to another site")
         return None
     try:
-        return await asyncio.to_thread(_actor, app, scope, permission)
+        return await asyncio.to_thread(_actor, app, scope, permission, by_channel)
     except Refusal as refusal:
         await refuse(send, str(refusal))
     except outage.AWAY:
@@ -63,10 +70,12 @@ async def opened(app: Flask, scope: Scope, receive: Receive, send: Send, permiss
     return None
 
 
-async def may_go_on(app: Flask, scope: Scope, send: Send, permission: Can) -> bool:
-    """Whether the login still stands; closes the connection when it does not."""
+async def may_go_on(app: Flask, scope: Scope, send: Send, permission: Can, actor: Actor) -> bool:
+    """Whether the login still stands and acts where it did; closes the connection when it does not."""
     try:
-        await asyncio.to_thread(_actor, app, scope, permission)
+        now = await asyncio.to_thread(_actor, app, scope, permission, actor.events is not None)
+        if (now.organization_id, now.events) != (actor.organization_id, actor.events):
+            raise Forbidden("The login acts in another organization now.")
     except Refusal as refusal:
         await refuse(send, str(refusal))
         return False
@@ -75,10 +84,12 @@ async def may_go_on(app: Flask, scope: Scope, send: Send, permission: Can) -> bo
     return True
 
 
-def _actor(app: Flask, scope: Scope, permission: Can) -> Actor:
+def _actor(app: Flask, scope: Scope, permission: Can, by_channel: bool) -> Actor:
     with app.request_context(environ_of(scope)), transaction(write=False):
         actor = identify()
         authorize(actor, permission)
+        if actor.events is not None and not by_channel:
+            raise Forbidden(LIMITED)
         return actor
 
 

@@ -19,7 +19,7 @@ from tests.make import PASSWORD, Api
 from webmacs.core import clock
 from webmacs.core.db import db
 from webmacs.core.identity import Role
-from webmacs.features.accounts import operations
+from webmacs.features.tokens import operations as tokens
 from webmacs.gateways.signing import signer
 
 LOGIN, LOGOUT, ME = "/api/v1/auth/login", "/api/v1/auth/logout", "/api/v1/auth/me"
@@ -248,6 +248,9 @@ def test_a_new_token_is_shown_once_and_works(vera, client_as, app):
         "expires_at",
         "created_at",
         "user_public_id",
+        "scopes",
+        "networks",
+        "events",
     }
     assert made.json["token"] not in listed.get_data(as_text=True)
 
@@ -340,14 +343,14 @@ def test_a_token_cannot_be_logged_out(lab, vera, app):
 
 def test_the_agents_token_is_nobodys_business(lab, ada, client_as):
     with lab.arrival():
-        operations.ensure_service_token(ada.actor.organization_id, "agent", None)
+        tokens.ensure_service_token(ada.actor.organization_id, "agent", None)
     assert client_as(ada).get(TOKENS).json["total"] == 0
     assert client_as(ada).get("/api/v1/users").json["total"] == 1
 
 
 def test_the_agent_cannot_sign_in_with_any_password(lab, ada, client_as):
     with lab.arrival():
-        operations.ensure_service_token(ada.actor.organization_id, "agent", None)
+        tokens.ensure_service_token(ada.actor.organization_id, "agent", None)
     for password in ("", " ", "None", "agent", PASSWORD):
         assert _sign_in(client_as(None), "agent@service.invalid", password).status_code in (401, 422)
 

@@ -226,13 +226,15 @@ def test_nobody_ends_the_login_of_another(ada, vera, browser_as):
 
 def test_a_new_token_is_shown_once_on_the_page(vera, browser_as, app, client_as):
     browser = browser_as(vera)
-    answer = browser.visit("/profile").form("/profile/tokens").submit(name="Script", expires_at="2099-01-01T00:00")
+    answer = (
+        browser.visit("/profile/tokens").form("/profile/tokens").submit(name="Script", expires_at="2099-01-01T00:00")
+    )
     page = browser.check(answer, "/profile/tokens")
     secret = next(
         word for word in page.html.replace('"', " ").replace("<", " ").replace(">", " ").split() if word[:3] == "wm_"
     )
     assert client_as(None).get("/api/v1/auth/me", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
-    assert secret not in browser.visit("/profile").html
+    assert secret not in browser.visit("/profile/tokens").html
     listed = client_as(vera).get("/api/v1/tokens").json["data"][0]
     assert (listed["name"], listed["expires_at"]) == ("Script", "2099-01-01T00:00:00Z")
 
@@ -240,25 +242,25 @@ def test_a_new_token_is_shown_once_on_the_page(vera, browser_as, app, client_as)
 @pytest.mark.parametrize("fields", [{"name": ""}, {"name": "x", "expires_at": "2001-01-01T00:00"}])
 def test_a_token_that_does_not_fit_is_refused_on_the_page(vera, browser_as, client_as, fields):
     browser = browser_as(vera)
-    answer = browser.visit("/profile").form("/profile/tokens").submit(**fields)
+    answer = browser.visit("/profile/tokens").form("/profile/tokens").submit(**fields)
     browser.check(answer, "/profile/tokens", 422)
     assert client_as(vera).get("/api/v1/tokens").json["total"] == 0
 
 
 def test_ones_own_token_can_be_deleted_on_the_page(lab, vera, browser_as, client_as):
     row, _ = lab.token(vera)
-    form = browser_as(vera).visit("/profile").form(f"/profile/tokens/{row.public_id}/delete")
-    assert form.submit().headers["Location"] == "/profile"
+    form = browser_as(vera).visit("/profile/tokens").form(f"/profile/tokens/{row.public_id}/delete")
+    assert form.submit().headers["Location"] == "/profile/tokens"
     assert client_as(vera).get("/api/v1/tokens").json["total"] == 0
 
 
 def test_the_profile_shows_only_ones_own_tokens(lab, ada, vera, browser_as):
     lab.token(vera, "Veras script")
-    assert "Veras script" not in browser_as(ada).visit("/profile").text
+    assert "Veras script" not in browser_as(ada).visit("/profile/tokens").text
 
 
 def test_a_moment_that_is_none_is_refused_and_not_forgotten(vera, browser_as, client_as):
     browser = browser_as(vera)
-    answer = browser.visit("/profile").form("/profile/tokens").submit(name="Script", expires_at="next year")
+    answer = browser.visit("/profile/tokens").form("/profile/tokens").submit(name="Script", expires_at="next year")
     browser.check(answer, "/profile/tokens", 422)
     assert client_as(vera).get("/api/v1/tokens").json["total"] == 0

@@ -38,6 +38,9 @@ def test_a_new_user_is_a_viewer_unless_told(ada, client_as):
         "admin",
         "registered_on",
         "created_on",
+        "is_disabled",
+        "is_installation_admin",
+        "last_login_at",
         "sso_provider",
     }
     assert (user["role"], user["admin"], user["email"]) == ("viewer", False, "new@lab.example")

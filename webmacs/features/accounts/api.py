@@ -1,4 +1,4 @@
-"""/api/v1/auth, /api/v1/users and /api/v1/tokens."""
+"""/api/v1/auth, /api/v1/users and /api/v1/organizations."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ from flask import current_app, request
 
 from webmacs.api.endpoint import endpoint
 from webmacs.core.identity import Actor
-from webmacs.core.paging import PageOut, PageQuery
+from webmacs.core.paging import PageOut
 from webmacs.core.permissions import Access, Can
 from webmacs.core.schemas import Written
 from webmacs.features.accounts import operations, queries
@@ -14,9 +14,9 @@ from webmacs.features.accounts.blueprint import bp
 from webmacs.features.accounts.schemas import (
     LoginIn,
     LoginOut,
-    NewTokenOut,
-    TokenIn,
-    TokenOut,
+    OrganizationIn,
+    OrganizationOut,
+    UserFilter,
     UserIn,
     UserOut,
     UserPatch,
@@ -43,15 +43,15 @@ def logout_json(actor: Actor) -> object:
 
 
 @bp.get("/api/v1/auth/me")
-@endpoint("Get current user info", can=Access.SIGNED_IN, out=UserOut)
+@endpoint("Get current user info", can=Access.SIGNED_IN, out=UserOut, by_channel=True)
 def me_json(actor: Actor) -> object:
     """The user behind the credential."""
-    return queries.me(actor)
+    return queries.member(actor)
 
 
 @bp.get("/api/v1/users")
-@endpoint("List all users", can=Can.MANAGE_USERS, query=PageQuery, out=PageOut[UserOut])
-def list_users_json(actor: Actor, query: PageQuery) -> object:
+@endpoint("List all users", can=Can.MANAGE_USERS, query=UserFilter, out=PageOut[UserOut])
+def list_users_json(actor: Actor, query: UserFilter) -> object:
     """In the order of their creation."""
     return queries.find(actor, query)
 
@@ -74,7 +74,7 @@ def create_user_json(actor: Actor, body: UserIn) -> object:
 @bp.put("/api/v1/users/<public_id>")
 @endpoint("Update a user", can=Can.MANAGE_USERS, body=UserPatch, out=Written, errors=(404, 409))
 def change_user_json(actor: Actor, public_id: str, body: UserPatch) -> object:
-    """Here null means "leave unchanged". A new password or role ends the user's logins."""
+    """Here null means "leave unchanged". A new password or role, or being disabled, ends the user's logins."""
     operations.change(actor, public_id, body)
     return Written(message="User successfully updated.", public_id=public_id)
 
@@ -82,32 +82,47 @@ def change_user_json(actor: Actor, public_id: str, body: UserPatch) -> object:
 @bp.delete("/api/v1/users/<public_id>")
 @endpoint("Delete a user", can=Can.MANAGE_USERS, out=Written, errors=(404, 409))
 def remove_user_json(actor: Actor, public_id: str) -> object:
-    """What the user made stays. Nobody can delete themselves or the last administrator."""
+    """Who belongs to another organization too is removed from this one. What the user made stays.
+
+    Nobody can delete themselves or the last administrator.
+    """
     operations.remove(actor, public_id)
     return Written(message="User successfully deleted.", public_id=public_id)
 
 
-@bp.get("/api/v1/tokens")
-@endpoint("List API tokens", can=Access.SIGNED_IN, query=PageQuery, out=PageOut[TokenOut])
-def list_tokens_json(actor: Actor, query: PageQuery) -> object:
-    """One's own; administrators see all. Newest first."""
-    return queries.tokens(actor, query)
+@bp.get("/api/v1/organizations")
+@endpoint("List organizations", can=Access.SIGNED_IN, out=list[OrganizationOut])
+def list_organizations_json(actor: Actor) -> object:
+    """Those that the asker may enter, by name; `is_current` is the one where the credential acts."""
+    return queries.workplaces(actor)
 
 
-@bp.post("/api/v1/tokens")
-@endpoint("Create an API token", can=Access.SIGNED_IN, body=TokenIn, out=NewTokenOut, status=201, replayable=False)
-def create_token_json(actor: Actor, body: TokenIn) -> object:
-    """The token itself is shown in this reply and never again."""
-    row, secret = operations.create_token(actor, body)
-    shown = TokenOut.model_validate(row).model_dump()
-    return NewTokenOut(
-        token=secret, **{name: shown[name] for name in ("public_id", "name", "expires_at", "created_at")}
-    )
+@bp.post("/api/v1/organizations")
+@endpoint(
+    "Create an organization",
+    can=Can.MANAGE_ORGANIZATIONS,
+    body=OrganizationIn,
+    out=Written,
+    status=201,
+    errors=(409,),
+)
+def create_organization_json(actor: Actor, body: OrganizationIn) -> object:
+    """The asker becomes its first administrator."""
+    made = operations.create_organization(actor, body)
+    return Written(message="Organization successfully created.", public_id=made.public_id)
 
 
-@bp.delete("/api/v1/tokens/<public_id>")
-@endpoint("Delete an API token", can=Access.SIGNED_IN, out=Written, errors=(403, 404))
-def remove_token_json(actor: Actor, public_id: str) -> object:
-    """One's own; administrators any of the organization."""
-    operations.delete_token(actor, public_id)
-    return Written(message="API token deleted.", public_id=public_id)
+@bp.put("/api/v1/organizations/<public_id>")
+@endpoint("Rename an organization", can=Can.MANAGE_ORGANIZATIONS, body=OrganizationIn, out=Written, errors=(404, 409))
+def rename_organization_json(actor: Actor, public_id: str, body: OrganizationIn) -> object:
+    """Its name is unique in the installation."""
+    operations.rename_organization(actor, public_id, body)
+    return Written(message="Organization successfully updated.", public_id=public_id)
+
+
+@bp.post("/api/v1/organizations/<public_id>/enter")
+@endpoint("Act in another organization", can=Can.MANAGE_SELF, out=Written, errors=(404, 409))
+def enter_organization_json(actor: Actor, public_id: str) -> object:
+    """From now on the login in use acts there. API tokens stay in theirs (409)."""
+    operations.switch_organization(actor, public_id)
+    return Written(message="Organization entered.", public_id=public_id)

@@ -1,6 +1,6 @@
 """The forms of signing in and of one's own account."""
 
-from wtforms import DateTimeLocalField, PasswordField, StringField
+from wtforms import PasswordField, StringField
 
 from webmacs.web.forms import SchemaForm
 
@@ -45,13 +45,4 @@ class PasswordForm(SchemaForm):
         "New password",
         description="At least 8 characters; 15 or more are better. All other logins end.",
         render_kw={"autocomplete": "new-password", "required": True, "minlength": 8, "maxlength": 128},
-    )
-
-
-class TokenForm(SchemaForm):
-    """A new API token."""
-
-    name = StringField("What is it for?", render_kw={"required": True, "maxlength": 255})
-    expires_at = DateTimeLocalField(
-        "Valid until (UTC)", description="Empty means until it is deleted.", format="%Y-%m-%dT%H:%M"
     )

@@ -1,11 +1,11 @@
-"""Organizations, users, logins (browser and JWT alike), API tokens and the claim of a new installation."""
+"""Organizations, users, their memberships, logins (browser and JWT alike) and the claim of a new installation."""
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from webmacs.core.db import Base, Tenant
+from webmacs.core.db import Base
 from webmacs.core.identity import Role
 
 
@@ -16,42 +16,109 @@ class Organization(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(String(100), unique=True)
-    name: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), unique=True)
     created_on: Mapped[datetime]
 
 
-class User(Tenant, Base):
-    """A person, or a service account of ours such as the agent's (`is_service`), which has no password."""
+class User(Base):
+    """A person, or a service account of ours such as the agent's (`is_service`), which has no password.
+
+    What somebody may do stands in their memberships; an installation administrator may enter every organization.
+    """
 
     __tablename__ = "users"
 
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(100), unique=True)
     email: Mapped[str] = mapped_column(String(255), unique=True)
     username: Mapped[str] = mapped_column(String(50), unique=True)
     password_hash: Mapped[str | None] = mapped_column(String(255))
-    role: Mapped[str] = mapped_column(String(20), default=Role.VIEWER)
     is_service: Mapped[bool] = mapped_column(default=False)
+    is_installation_admin: Mapped[bool] = mapped_column(default=False)
     sso_provider: Mapped[str | None] = mapped_column(String(255))
     registered_on: Mapped[datetime]
+    disabled_on: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None]
+
+
+class Membership(Base):
+    """Somebody's role in an organization, and how the API shows a user: seen from one organization."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (UniqueConstraint("user_id", "organization_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"), index=True)
+    role: Mapped[str] = mapped_column(String(20), default=Role.VIEWER)
+    joined_on: Mapped[datetime]
+
+    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
+    organization: Mapped[Organization] = relationship()
 
     @property
-    def created_on(self) -> datetime:
-        """The name that the documented API uses for `registered_on`."""
-        return self.registered_on
+    def public_id(self) -> str:
+        """The user's public id."""
+        return self.user.public_id
+
+    @property
+    def email(self) -> str:
+        """The user's address."""
+        return self.user.email
+
+    @property
+    def username(self) -> str:
+        """The user's name."""
+        return self.user.username
 
     @property
     def admin(self) -> bool:
         """Whether this is an administrator; kept for clients of the original API."""
         return self.role == Role.ADMIN
 
+    @property
+    def is_installation_admin(self) -> bool:
+        """Whether the user may enter every organization."""
+        return self.user.is_installation_admin
+
+    @property
+    def is_disabled(self) -> bool:
+        """Whether the user may not sign in."""
+        return self.user.disabled_on is not None
+
+    @property
+    def registered_on(self) -> datetime:
+        """When the user was made."""
+        return self.user.registered_on
+
+    @property
+    def created_on(self) -> datetime:
+        """The name that the documented API uses for `registered_on`."""
+        return self.user.registered_on
+
+    @property
+    def last_login_at(self) -> datetime | None:
+        """When the user signed in last."""
+        return self.user.last_login_at
+
+    @property
+    def sso_provider(self) -> str | None:
+        """The provider whose account is linked."""
+        return self.user.sso_provider
+
 
 class Login(Base):
-    """One sign-in, of a browser (id in its cookie) or of an API client (the `jti` of its JWT)."""
+    """One sign-in, of a browser (id in its cookie) or of an API client (the `jti` of its JWT).
+
+    `organization_id` is where it acts now.
+    """
 
     __tablename__ = "logins"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     public_id: Mapped[str] = mapped_column(String(100), unique=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    organization_id: Mapped[int] = mapped_column(ForeignKey("organizations.id"))
     via: Mapped[str] = mapped_column(String(20))
     device: Mapped[str] = mapped_column(String(255))
     created_on: Mapped[datetime]
@@ -60,28 +127,6 @@ class Login(Base):
     revoked_on: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
-
-
-class ApiToken(Base):
-    """A long-lived credential for scripts and the agent; only its hash is kept."""
-
-    __tablename__ = "api_tokens"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    public_id: Mapped[str] = mapped_column(String(100), unique=True)
-    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    name: Mapped[str] = mapped_column(String(255))
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    created_at: Mapped[datetime]
-    last_used_at: Mapped[datetime | None]
-    expires_at: Mapped[datetime | None]
-
-    user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
-
-    @property
-    def user_public_id(self) -> str:
-        """The owner's public id."""
-        return self.user.public_id
 
 
 class Claim(Base):

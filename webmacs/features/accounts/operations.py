@@ -1,8 +1,8 @@
-"""Every change to users, logins and tokens."""
+"""Every change to users, memberships, organizations and logins."""
 
 import secrets
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import timedelta
+from typing import Any, Literal
 
 from sqlalchemy import delete, select, update
 
@@ -14,8 +14,15 @@ from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Access, Can, authorize
 from webmacs.features.accounts import queries
 from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
-from webmacs.features.accounts.models import ApiToken, Claim, Login, Organization, User
-from webmacs.features.accounts.schemas import ClaimIn, LoginIn, PasswordChange, TokenIn, UserIn, UserPatch
+from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
+from webmacs.features.accounts.schemas import (
+    ClaimIn,
+    LoginIn,
+    OrganizationIn,
+    PasswordChange,
+    UserIn,
+    UserPatch,
+)
 from webmacs.gateways.signing import fingerprint, hash_password, is_outdated, signer, verify_password
 
 NOTE_USE_EVERY = timedelta(minutes=1)
@@ -31,23 +38,30 @@ def sign_in(attempt: LoginIn, via: Literal["browser", "jwt"], device: str, lifet
         raise Unauthenticated("Invalid email or password.")
     if user.password_hash is not None and is_outdated(user.password_hash):
         user.password_hash = hash_password(attempt.password)
-    return _open_login(user, via, device, lifetime)
+    return open_login(user, via, device, lifetime)
 
 
-def _open_login(user: User, via: Literal["browser", "jwt"], device: str, lifetime: timedelta) -> Login:
-    now = clock.now()
+def open_login(user: User, via: Literal["browser", "jwt"], device: str, lifetime: timedelta) -> Login:
+    """Open a login for somebody who has proved who they are. Raises `Unauthenticated` when they may not come in."""
+    organization_id = queries.where_last(user)
+    if organization_id is None:
+        raise Unauthenticated("This account belongs to no organization (any more).")
+    public_id, now = new_id("ses"), clock.now()
+    queries.actor_of(user, organization_id, via, public_id)
     login = Login(
-        public_id=new_id("ses"),
+        public_id=public_id,
         user=user,
+        organization_id=organization_id,
         via=via,
         device=device[:255].replace("\x00", ""),
         created_on=now,
         last_used_at=now,
         expires_on=now + lifetime,
     )
+    user.last_login_at = now
     db.session.add(login)
     db.session.flush()
-    emit(UserSignedIn(user.organization_id, user.id, user.username))
+    emit(UserSignedIn(organization_id, user.id, user.username))
     return login
 
 
@@ -59,7 +73,7 @@ def access_token(login: Login) -> str:
             "jti": login.public_id,
             "iat": int(login.created_on.timestamp()),
             "exp": int(login.expires_on.timestamp()),
-            "role": login.user.role,
+            "role": queries.actor_of(login.user, login.organization_id, "jwt", login.public_id).role,
         }
     )
 
@@ -69,36 +83,51 @@ def sign_out(actor: Actor) -> None:
     authorize(actor, Access.SIGNED_IN)
     if actor.via == "token":
         raise Conflict("An API token cannot be logged out; delete it under API tokens.")
-    _revoke(Login.public_id == actor.session_id)
-    emit(AccessEnded(actor.organization_id, actor.user_id or 0))
+    end_logins(actor.user_id, Login.public_id == actor.session_id)
 
 
 def end_login(actor: Actor, public_id: str) -> None:
     """End one of the asker's own logins, on whatever device."""
-    authorize(actor, Access.SIGNED_IN)
-    _revoke(Login.id == queries.login(actor, public_id).id)
-    emit(AccessEnded(actor.organization_id, actor.user_id or 0))
+    authorize(actor, Can.MANAGE_SELF)
+    end_logins(actor.user_id, Login.id == queries.login(actor, public_id).id)
 
 
 def end_other_logins(actor: Actor) -> None:
     """End all of the asker's logins but the one in use."""
-    authorize(actor, Access.SIGNED_IN)
-    _revoke(Login.user_id == actor.user_id, Login.public_id != actor.session_id)
-    emit(AccessEnded(actor.organization_id, actor.user_id or 0))
+    authorize(actor, Can.MANAGE_SELF)
+    end_logins(actor.user_id, Login.public_id != actor.session_id)
 
 
-def _revoke(*which: object) -> None:
-    db.session.execute(update(Login).where(Login.revoked_on.is_(None), *which).values(revoked_on=clock.now()))  # type: ignore[arg-type]
+def end_logins(user_id: int | None, *which: Any) -> None:
+    """End the user's logins (those that fit) and everything that was opened with them."""
+    mine = Login.user_id == user_id, Login.revoked_on.is_(None), *which
+    db.session.execute(update(Login).where(*mine).values(revoked_on=clock.now()))
+    tell_that_access_ended(user_id)
+
+
+def tell_that_access_ended(user_id: int | None) -> None:
+    """Let every organization where the user is at work look again at what they have open."""
+    if user_id is not None:
+        for organization_id in queries.at_work_in(user_id):
+            emit(AccessEnded(organization_id, user_id))
+
+
+def switch_organization(actor: Actor, public_id: str) -> Organization:
+    """Let the login in use act in another organization of the user's."""
+    authorize(actor, Can.MANAGE_SELF)
+    if actor.via == "token":
+        raise Conflict("An API token belongs to one organization; make another token there.")
+    chosen = queries.organization(actor, public_id)
+    tell_that_access_ended(actor.user_id)
+    db.session.execute(update(Login).where(Login.public_id == actor.session_id).values(organization_id=chosen.id))
+    return chosen
 
 
 # --- recognising ------------------------------------------------------------------------------------------------------
 
 
-def recognise_bearer(credential: str) -> Recognised:
-    """Who a bearer credential stands for. Raises `Unauthenticated`."""
-    if credential.startswith("wm_"):
-        actor, token = queries.owner_of_token(credential)
-        return Recognised(actor, token.expires_at, _is_due(token))
+def recognise_jwt(credential: str) -> Recognised:
+    """Who a JWT stands for. Raises `Unauthenticated`."""
     actor, login = queries.login_of_jwt(credential)
     return Recognised(actor, login.expires_on, _is_due(login))
 
@@ -109,96 +138,164 @@ def recognise_browser(session_id: str) -> Recognised | None:
     return None if found is None else Recognised(found[0], found[1].expires_on, _is_due(found[1]))
 
 
-def _is_due(row: ApiToken | Login) -> bool:
-    return row.last_used_at is None or clock.now() - row.last_used_at >= NOTE_USE_EVERY
+def _is_due(login: Login) -> bool:
+    return clock.now() - login.last_used_at >= NOTE_USE_EVERY
 
 
 def note_use(actor: Actor) -> None:
-    """Write down that the actor's credential was used."""
-    table = ApiToken if actor.via == "token" else Login
-    db.session.execute(update(table).where(table.public_id == actor.session_id).values(last_used_at=clock.now()))
+    """Write down that the actor's login was used."""
+    db.session.execute(update(Login).where(Login.public_id == actor.session_id).values(last_used_at=clock.now()))
 
 
 # --- users ------------------------------------------------------------------------------------------------------------
 
 
-def create(actor: Actor, new: UserIn) -> User:
+def create(actor: Actor, new: UserIn) -> Membership:
     """Create a user in the actor's organization."""
     authorize(actor, Can.MANAGE_USERS)
-    return _add_user(actor.organization_id, new)
+    return add_user(actor.organization_id, new.email, new.username, new.password, new.role)
 
 
-def _add_user(organization_id: int, new: UserIn) -> User:
-    _refuse_duplicates(new.email, new.username)
+def add_user(organization_id: int, email: str, username: str, password: str | None, role: Role) -> Membership:
+    """Make a user (without a password: one who comes in by other ways) and a member of the organization."""
+    refuse_duplicates(email, username)
     user = User(
         public_id=new_id("usr"),
-        organization_id=organization_id,
-        email=new.email,
-        username=new.username,
-        password_hash=hash_password(new.password),
-        role=new.role,
+        email=email,
+        username=username,
+        password_hash=None if password is None else hash_password(password),
         registered_on=clock.now(),
     )
     db.session.add(user)
+    return add_member(user, organization_id, role)
+
+
+def add_member(user: User, organization_id: int, role: Role) -> Membership:
+    """Make somebody a member of an organization."""
+    member = Membership(user=user, organization_id=organization_id, role=role, joined_on=clock.now())
+    db.session.add(member)
     db.session.flush()
-    return user
+    return member
 
 
-def change(actor: Actor, public_id: str, patch: UserPatch) -> User:
-    """Change a user. A new password or role ends all of the user's logins."""
+def change(actor: Actor, public_id: str, patch: UserPatch) -> Membership:
+    """Change a user. A new password, another role or being disabled ends all of the user's logins."""
     authorize(actor, Can.MANAGE_USERS)
-    user = queries.get(actor, public_id)
-    changes = {field: value for field, value in patch.changes().items() if value is not None}
-    _refuse_duplicates(changes.get("email"), changes.get("username"), besides=user.id)
-    if "role" in changes and changes["role"] != user.role and user.role == Role.ADMIN:
-        _keep_an_admin(actor)
-    ends_access = "password" in changes or changes.get("role", user.role) != user.role
+    member = queries.get(actor, public_id)
+    wished = {field: value for field, value in patch.changes().items() if value is not None}
+    now = {field: getattr(member, field) for field in wished if field != "password"}
+    changes = {field: value for field, value in wished.items() if field == "password" or value != now[field]}
+    if changes.keys() - {"role"}:
+        _refuse_foreign(actor, member)
+    refuse_duplicates(changes.get("email"), changes.get("username"), besides=member.user_id)
+    if "is_installation_admin" in changes:
+        authorize(actor, Can.MANAGE_ORGANIZATIONS)
+        _keep_an_installation_admin(member)
+    if changes.get("is_disabled") and member.user_id == actor.user_id:
+        raise Conflict("You cannot disable your own account.")
+    if "role" in changes or changes.get("is_disabled"):
+        _keep_an_admin(member)
+    if changes.get("is_disabled"):
+        _keep_an_installation_admin(member)
+    _apply(member, changes)
+    if changes.keys() & {"password", "role", "is_disabled", "is_installation_admin"}:
+        end_logins(member.user_id, Login.public_id != (actor.session_id or ""))
+    return member
+
+
+def _apply(member: Membership, changes: dict[str, Any]) -> None:
+    user = member.user
+    if "role" in changes:
+        member.role = changes["role"]
     if "password" in changes:
-        user.password_hash = hash_password(changes.pop("password"))
-    for field, value in changes.items():
-        setattr(user, field, value)
-    if ends_access:
-        _revoke(Login.user_id == user.id, Login.public_id != (actor.session_id or ""))
-        emit(AccessEnded(user.organization_id, user.id))
-    return user
+        user.password_hash = hash_password(changes["password"])
+    if "is_disabled" in changes:
+        user.disabled_on = clock.now() if changes["is_disabled"] else None
+    user.is_installation_admin = changes.get("is_installation_admin", user.is_installation_admin)
+    user.email = changes.get("email", user.email)
+    user.username = changes.get("username", user.username)
+    db.session.flush()
+
+
+def _refuse_foreign(actor: Actor, member: Membership) -> None:
+    """An account that others rely on too is not one organization's to change: it would open the doors elsewhere."""
+    if actor.is_installation_admin or member.user_id == actor.user_id:
+        return
+    if member.is_installation_admin:
+        raise Forbidden(
+            "This account administers the installation; only another installation administrator changes it."
+        )
+    if len(queries.memberships(member.user_id)) > 1:
+        raise Forbidden(
+            "This account belongs to other organizations too; its owner or an installation administrator changes it. "
+            "Here you can change its role or remove it from the organization."
+        )
 
 
 def remove(actor: Actor, public_id: str) -> None:
-    """Delete a user. What the user made stays; only the ownership is cleared."""
+    """Remove a user from the organization, and delete those who belong to no other. What they made stays."""
     authorize(actor, Can.MANAGE_USERS)
-    user = queries.get(actor, public_id)
-    if user.id == actor.user_id:
+    member = queries.get(actor, public_id)
+    if member.user_id == actor.user_id:
         raise Conflict("You cannot delete your own account.")
-    if user.role == Role.ADMIN:
-        _keep_an_admin(actor)
-    emit(AccessEnded(user.organization_id, user.id))
-    db.session.execute(delete(User).where(User.id == user.id))
+    if member.is_installation_admin and not actor.is_installation_admin:
+        _refuse_foreign(actor, member)
+    _keep_an_admin(member)
+    tell_that_access_ended(member.user_id)
+    user = member.user
+    db.session.delete(member)
+    db.session.flush()
+    if user.is_installation_admin or queries.memberships(user.id):
+        end_logins(user.id, Login.organization_id == actor.organization_id)
+    else:
+        db.session.delete(user)
+        db.session.flush()
 
 
-def _keep_an_admin(actor: Actor) -> None:
+def _keep_an_admin(member: Membership) -> None:
+    if member.role != Role.ADMIN or member.is_disabled:
+        return
     # The rows are locked so that two administrators cannot remove each other at the same moment.
-    db.session.execute(select(User.id).where(User.organization_id == actor.organization_id).with_for_update()).all()
-    if queries.count_admins(actor.organization_id) <= 1:
+    mine = select(Membership.id).where(Membership.organization_id == member.organization_id)
+    db.session.execute(mine.with_for_update()).all()
+    if queries.count_admins(member.organization_id) <= 1:
         raise Conflict("This is the last administrator; appoint another one first.")
 
 
-def _refuse_duplicates(email: str | None, username: str | None, besides: int | None = None) -> None:
+def _keep_an_installation_admin(member: Membership) -> None:
+    if not member.is_installation_admin or member.is_disabled:
+        return
+    db.session.execute(select(User.id).where(User.is_installation_admin).with_for_update()).all()
+    if queries.count_installation_admins() <= 1:
+        raise Conflict("This is the last administrator of the installation; appoint another one first.")
+
+
+def refuse_duplicates(email: str | None, username: str | None, besides: int | None = None) -> None:
+    """Raise `Conflict` when somebody else has this address or name."""
     if email is not None and queries.taken(User.email, email, besides=besides):
         raise Conflict("User already exists.")
     if username is not None and queries.taken(User.username, username, besides=besides):
         raise Conflict("User already exists: this username is taken.")
 
 
+def set_password(user: User, password: str) -> None:
+    """Give somebody a new password; all of their logins end."""
+    user.password_hash = hash_password(password)
+    end_logins(user.id)
+
+
 def rename_self(actor: Actor, username: str) -> User:
     """Change the asker's own name."""
+    authorize(actor, Can.MANAGE_SELF)
     user = queries.me(actor)
-    _refuse_duplicates(None, username, besides=user.id)
+    refuse_duplicates(None, username, besides=user.id)
     user.username = username
     return user
 
 
 def change_own_password(actor: Actor, wish: PasswordChange) -> User:
     """Change the asker's own password; all other logins end."""
+    authorize(actor, Can.MANAGE_SELF)
     user = queries.me(actor)
     if not verify_password(wish.current_password, user.password_hash):
         raise Invalid({"current_password": "This is not your present password."})
@@ -207,37 +304,37 @@ def change_own_password(actor: Actor, wish: PasswordChange) -> User:
     return user
 
 
-# --- API tokens -------------------------------------------------------------------------------------------------------
+# --- organizations ----------------------------------------------------------------------------------------------------
 
 
-def create_token(actor: Actor, new: TokenIn) -> tuple[ApiToken, str]:
-    """Create an API token for the asker; the secret is returned here and never again."""
-    user = queries.me(actor)
-    return _add_token(user, new.name, new.expires_at)
+def create_organization(actor: Actor, new: OrganizationIn) -> Organization:
+    """Make an organization; who makes it becomes its first administrator."""
+    authorize(actor, Can.MANAGE_ORGANIZATIONS)
+    _refuse_same_name(new.name)
+    made = _add_organization(new.name)
+    add_member(queries.me(actor), made.id, Role.ADMIN)
+    return made
 
 
-def _add_token(user: User, name: str, expires_at: datetime | None) -> tuple[ApiToken, str]:
-    secret = "wm_" + secrets.token_urlsafe(48)
-    row = ApiToken(
-        public_id=new_id("tok"),
-        user=user,
-        name=name,
-        token_hash=fingerprint(secret),
-        created_at=clock.now(),
-        expires_at=expires_at,
-    )
-    db.session.add(row)
+def rename_organization(actor: Actor, public_id: str, wish: OrganizationIn) -> Organization:
+    """Give an organization another name."""
+    authorize(actor, Can.MANAGE_ORGANIZATIONS)
+    found = queries.organization(actor, public_id)
+    _refuse_same_name(wish.name, besides=found.id)
+    found.name = wish.name
+    return found
+
+
+def _refuse_same_name(name: str, besides: int | None = None) -> None:
+    if queries.organization_name_is_taken(name, besides=besides):
+        raise Conflict("Organization already exists.")
+
+
+def _add_organization(name: str) -> Organization:
+    organization = Organization(public_id=new_id("org"), name=name, created_on=clock.now())
+    db.session.add(organization)
     db.session.flush()
-    return row, secret
-
-
-def delete_token(actor: Actor, public_id: str) -> None:
-    """Delete an API token: one's own, or any of the organization for an administrator."""
-    row = queries.token(actor, public_id)
-    if row.user_id != actor.user_id and actor.role is not Role.ADMIN:
-        raise Forbidden("You can delete only your own API tokens.")
-    db.session.execute(delete(ApiToken).where(ApiToken.id == row.id))
-    emit(AccessEnded(actor.organization_id, row.user_id))
+    return organization
 
 
 # --- a new installation -----------------------------------------------------------------------------------------------
@@ -245,12 +342,7 @@ def delete_token(actor: Actor, public_id: str) -> None:
 
 def ensure_organization() -> Organization:
     """The organization that everything of a single laboratory belongs to."""
-    organization = queries.first_organization()
-    if organization is None:
-        organization = Organization(public_id=new_id("org"), name="Laboratory", created_on=clock.now())
-        db.session.add(organization)
-        db.session.flush()
-    return organization
+    return queries.first_organization() or _add_organization("Laboratory")
 
 
 def offer_claim() -> str:
@@ -262,7 +354,7 @@ def offer_claim() -> str:
     return code
 
 
-def claim(wish: ClaimIn) -> User:
+def claim(wish: ClaimIn) -> Membership:
     """Make the first administrator with the one-time code."""
     row = queries.claim_row(wish.code.strip().upper())
     if row is None or queries.is_claimed():
@@ -271,35 +363,30 @@ def claim(wish: ClaimIn) -> User:
     return create_first_admin(UserIn(email=wish.email, username=wish.username, password=wish.password))
 
 
-def create_first_admin(new: UserIn) -> User:
+def create_first_admin(new: UserIn) -> Membership:
     """Make the first administrator of an installation that nobody owns yet."""
     if queries.is_claimed():
         raise Conflict("This installation already has an administrator.")
-    return _add_user(ensure_organization().id, new.model_copy(update={"role": Role.ADMIN}))
+    member = add_user(ensure_organization().id, new.email, new.username, new.password, Role.ADMIN)
+    member.user.is_installation_admin = True
+    db.session.flush()
+    return member
 
 
-def ensure_service_token(organization_id: int, username: str, present: str | None) -> str:
-    """An API token of a service account (made when missing) for a process of our own.
-
-    The `present` one is kept while it is valid; a new one ends the earlier ones.
-    """
-    if present is not None and queries.is_token_of(present, username):
-        return present
+def service_account(organization_id: int, username: str) -> User:
+    """A service account of the operator role (made when missing) for a process of our own; it has no password."""
     user = queries.service_user(organization_id, username)
     if user is None:
         user = User(
             public_id=new_id("usr"),
-            organization_id=organization_id,
             email=f"{username}@service.invalid",
             username=username,
-            role=Role.OPERATOR,
             is_service=True,
             registered_on=clock.now(),
         )
         db.session.add(user)
-        db.session.flush()
-    db.session.execute(delete(ApiToken).where(ApiToken.user_id == user.id))
-    return _add_token(user, username, None)[1]
+        add_member(user, organization_id, Role.OPERATOR)
+    return user
 
 
 def forget_expired() -> None:

@@ -7,12 +7,11 @@ from flask_login import login_user
 
 from webmacs.core.errors import Unauthenticated
 from webmacs.core.identity import Actor
-from webmacs.core.paging import PageQuery
-from webmacs.core.permissions import Access
+from webmacs.core.permissions import Access, Can
 from webmacs.features.accounts import operations, queries
 from webmacs.features.accounts.blueprint import bp
-from webmacs.features.accounts.forms import ClaimForm, LoginForm, NameForm, PasswordForm, TokenForm
-from webmacs.features.accounts.schemas import ClaimIn, LoginIn, PasswordChange, ProfilePatch, TokenIn
+from webmacs.features.accounts.forms import ClaimForm, LoginForm, NameForm, PasswordForm
+from webmacs.features.accounts.schemas import ClaimIn, LoginIn, PasswordChange, ProfilePatch
 from webmacs.web.arrival import SignedIn
 from webmacs.web.forms import SchemaForm
 from webmacs.web.pages import local_target, page, screen, see
@@ -85,29 +84,25 @@ def logout(actor: Actor) -> Response:
 @bp.get("/profile")
 @screen(can=Access.SIGNED_IN)
 def profile(actor: Actor) -> Response:
-    """One's own account: name, password, sessions, API tokens."""
+    """One's own account: name, password, sessions."""
     return _profile(actor)
 
 
-def _profile(actor: Actor, failed: SchemaForm | None = None, secret: str | None = None) -> Response:
-    user = queries.me(actor)
+def _profile(actor: Actor, failed: SchemaForm | None = None) -> Response:
+    user = queries.member(actor)
     forms = {form.__class__.__name__: form for form in (failed,) if form is not None}
-    mine = [token for token in queries.tokens(actor, PageQuery(page_size=100)).data if token.user_id == actor.user_id]
     return page(
         "accounts/profile.html",
         status=failed.status if failed else 200,
         user=user,
         name_form=forms.get("NameForm") or NameForm(formdata=None, username=user.username),
         password_form=forms.get("PasswordForm") or PasswordForm(formdata=None),
-        token_form=forms.get("TokenForm") or TokenForm(formdata=None),
         logins=queries.logins(actor),
-        tokens=mine,
-        secret=secret,
     )
 
 
 @bp.post("/profile/name")
-@screen(can=Access.SIGNED_IN)
+@screen(can=Can.MANAGE_SELF)
 def rename(actor: Actor) -> Response:
     """Change one's own name."""
     form = NameForm()
@@ -117,7 +112,7 @@ def rename(actor: Actor) -> Response:
 
 
 @bp.post("/profile/password")
-@screen(can=Access.SIGNED_IN)
+@screen(can=Can.MANAGE_SELF)
 def change_password(actor: Actor) -> Response:
     """Change one's own password; all other logins end."""
     form = PasswordForm()
@@ -127,7 +122,7 @@ def change_password(actor: Actor) -> Response:
 
 
 @bp.post("/profile/sessions/<public_id>/end")
-@screen(can=Access.SIGNED_IN)
+@screen(can=Can.MANAGE_SELF)
 def end_session(actor: Actor, public_id: str) -> Response:
     """End one of one's own logins."""
     operations.end_login(actor, public_id)
@@ -135,25 +130,8 @@ def end_session(actor: Actor, public_id: str) -> Response:
 
 
 @bp.post("/profile/sessions/end-others")
-@screen(can=Access.SIGNED_IN)
+@screen(can=Can.MANAGE_SELF)
 def end_other_sessions(actor: Actor) -> Response:
     """End all of one's own logins but this one."""
     operations.end_other_logins(actor)
-    return see("accounts.profile")
-
-
-@bp.post("/profile/tokens")
-@screen(can=Access.SIGNED_IN)
-def create_token(actor: Actor) -> Response:
-    """Make an API token and show its secret, this once."""
-    form = TokenForm()
-    made = form.submit(TokenIn, lambda new: operations.create_token(actor, new))
-    return _profile(actor, form) if made is None else _profile(actor, secret=made[1])
-
-
-@bp.post("/profile/tokens/<public_id>/delete")
-@screen(can=Access.SIGNED_IN)
-def delete_token(actor: Actor, public_id: str) -> Response:
-    """Delete an API token."""
-    operations.delete_token(actor, public_id)
     return see("accounts.profile")

@@ -1,37 +1,73 @@
 """Reads of users, logins and tokens; who a credential stands for."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.orm import joinedload
 
 from webmacs.core import clock
 from webmacs.core.db import db
 from webmacs.core.errors import NotFound, Unauthenticated
 from webmacs.core.identity import Actor, Role, Via
-from webmacs.core.paging import Page, PageQuery, paginate
+from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Access, Can, authorize
-from webmacs.features.accounts.models import ApiToken, Claim, Login, Organization, User
+from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
+from webmacs.features.accounts.schemas import UserFilter
 from webmacs.gateways.signing import fingerprint, signer
 
 
-def _people(actor: Actor) -> Select[User]:
-    return select(User).where(User.organization_id == actor.organization_id, User.is_service.is_(False))
+class Workplace(NamedTuple):
+    """An organization that somebody may enter, and what they are there."""
+
+    id: int
+    public_id: str
+    name: str
+    created_on: datetime
+    role: Role
+    is_current: bool
 
 
-def find(actor: Actor, query: PageQuery) -> Page[User]:
+def _people(actor: Actor) -> Select[Membership]:
+    return (
+        select(Membership)
+        .join(Membership.user)
+        .where(Membership.organization_id == actor.organization_id, User.is_service.is_(False))
+    )
+
+
+def find(actor: Actor, query: UserFilter) -> Page[Membership]:
     """The users of the organization, first created first."""
     authorize(actor, Can.MANAGE_USERS)
-    return paginate(_people(actor).order_by(User.id), query)
+    statement = _people(actor)
+    if query.q:
+        fits = (User.username.icontains(query.q, autoescape=True), User.email.icontains(query.q, autoescape=True))
+        statement = statement.where(or_(*fits))
+    if query.role is not None:
+        statement = statement.where(Membership.role == query.role)
+    if query.is_disabled is not None:
+        statement = statement.where(User.disabled_on.is_not(None) if query.is_disabled else User.disabled_on.is_(None))
+    return paginate(statement.order_by(User.id), query)
 
 
-def get(actor: Actor, public_id: str) -> User:
+def get(actor: Actor, public_id: str) -> Membership:
     """One user of the organization."""
     authorize(actor, Can.MANAGE_USERS)
-    user = db.session.scalar(_people(actor).where(User.public_id == public_id))
-    if user is None:
+    member = db.session.scalar(_people(actor).where(User.public_id == public_id))
+    if member is None:
         raise NotFound("User", public_id)
-    return user
+    return member
+
+
+def member(actor: Actor) -> Membership:
+    """The user who asks, as they are in the organization where they act."""
+    user = me(actor)
+    found = db.session.scalar(
+        select(Membership).where(Membership.user_id == user.id, Membership.organization_id == actor.organization_id)
+    )
+    # an installation administrator is a guest where nobody made them a member
+    return found or Membership(user=user, organization_id=actor.organization_id, role=actor.role)
 
 
 def me(actor: Actor) -> User:
@@ -55,9 +91,83 @@ def taken(column: Any, value: str, *, besides: int | None = None) -> bool:
 
 
 def count_admins(organization_id: int) -> int:
-    """How many administrators the organization has."""
-    admins = select(func.count()).where(User.organization_id == organization_id, User.role == Role.ADMIN)
-    return db.session.scalar(admins.where(User.is_service.is_(False))) or 0
+    """How many administrators of the organization can sign in."""
+    admins = (
+        select(func.count())
+        .select_from(Membership)
+        .join(Membership.user)
+        .where(Membership.organization_id == organization_id, Membership.role == Role.ADMIN)
+    )
+    return db.session.scalar(admins.where(User.is_service.is_(False), User.disabled_on.is_(None))) or 0
+
+
+def count_installation_admins() -> int:
+    """How many installation administrators can sign in."""
+    admins = select(func.count()).where(User.is_installation_admin, User.disabled_on.is_(None))
+    return db.session.scalar(admins) or 0
+
+
+def memberships(user_id: int) -> Sequence[Membership]:
+    """Everywhere that the user belongs to, first joined first."""
+    mine = select(Membership).where(Membership.user_id == user_id).options(joinedload(Membership.organization))
+    return db.session.scalars(mine.order_by(Membership.id)).all()
+
+
+def at_work_in(user_id: int) -> list[int]:
+    """The organizations (internal ids) where the user is a member or has been signed in."""
+    joined = select(Membership.organization_id).where(Membership.user_id == user_id)
+    # also where the login ended just now: what was opened with it has to be closed
+    recent = select(Login.organization_id).where(Login.user_id == user_id, Login.expires_on > clock.now())
+    return sorted(db.session.scalars(joined.union(recent)))
+
+
+def where_last(user: User) -> int | None:
+    """The organization in which the user begins: the one of their newest login, else the first they joined."""
+    may = [member.organization_id for member in memberships(user.id)]
+    newest = select(Login.organization_id).where(Login.user_id == user.id).order_by(Login.id.desc()).limit(1)
+    last = db.session.scalar(newest)
+    if last is not None and (last in may or user.is_installation_admin):
+        return last
+    if may:
+        return may[0]
+    first = first_organization()
+    return first.id if user.is_installation_admin and first is not None else None
+
+
+def workplaces(actor: Actor) -> list[Workplace]:
+    """The organizations that the asker may enter, by name."""
+    authorize(actor, Access.SIGNED_IN)
+    mine = (Membership.organization_id == Organization.id) & (Membership.user_id == actor.user_id)
+    statement = select(Organization, Membership.role).outerjoin(Membership, mine).order_by(Organization.name)
+    if not actor.is_installation_admin:
+        statement = statement.where(Membership.id.is_not(None))
+    return [
+        Workplace(
+            found.id,
+            found.public_id,
+            found.name,
+            found.created_on,
+            Role.ADMIN if actor.is_installation_admin else Role(role),
+            found.id == actor.organization_id,
+        )
+        for found, role in db.session.execute(statement).all()
+    ]
+
+
+def organization(actor: Actor, public_id: str) -> Organization:
+    """One of the organizations that the asker may enter."""
+    for place in workplaces(actor):
+        if place.public_id == public_id:
+            return db.session.get_one(Organization, place.id)
+    raise NotFound("Organization", public_id)
+
+
+def organization_name_is_taken(name: str, *, besides: int | None = None) -> bool:
+    """Whether another organization has this name, in any case of letters."""
+    clause = select(Organization.id).where(
+        func.lower(Organization.name) == name.lower(), Organization.id != (besides or 0)
+    )
+    return bool(db.session.scalar(select(exists(clause))))
 
 
 def is_claimed() -> bool:
@@ -77,19 +187,31 @@ def first_organization() -> Organization | None:
 
 def service_user(organization_id: int, username: str) -> User | None:
     """A service account by its name."""
-    return db.session.scalar(
-        select(User).where(User.organization_id == organization_id, User.username == username, User.is_service)
+    mine = select(Membership.user_id).where(Membership.organization_id == organization_id)
+    return db.session.scalar(select(User).where(User.id.in_(mine), User.username == username, User.is_service))
+
+
+def actor_of(user: User, organization_id: int, via: Via, session_id: str) -> Actor:
+    """The user at work in an organization. Raises `Unauthenticated` when they may not (any more)."""
+    if user.disabled_on is not None:
+        raise Unauthenticated("This account is disabled.")
+    role = db.session.scalar(
+        select(Membership.role).where(Membership.user_id == user.id, Membership.organization_id == organization_id)
     )
-
-
-def is_token_of(token: str, username: str) -> bool:
-    """Whether this is a valid API token of the service account."""
-    owner = select(ApiToken.id).join(User).where(ApiToken.token_hash == fingerprint(token), User.username == username)
-    return bool(db.session.scalar(select(exists(owner.where(User.is_service)))))
-
-
-def _actor(user: User, via: Via, session_id: str) -> Actor:
-    return Actor(user.id, user.public_id, user.username, user.organization_id, Role(user.role), via, session_id)
+    if user.is_installation_admin:
+        role = Role.ADMIN
+    if role is None:
+        raise Unauthenticated("You are not a member of this organization any more.")
+    return Actor(
+        user.id,
+        user.public_id,
+        user.username,
+        organization_id,
+        Role(role),
+        via,
+        session_id,
+        is_installation_admin=user.is_installation_admin,
+    )
 
 
 def login_of_jwt(token: str) -> tuple[Actor, Login]:
@@ -102,7 +224,7 @@ def login_of_jwt(token: str) -> tuple[Actor, Login]:
         raise Unauthenticated("User not found.")
     if login.revoked_on is not None:
         raise Unauthenticated("Token has been revoked.")
-    return _actor(login.user, "jwt", login.public_id), login
+    return actor_of(login.user, login.organization_id, "jwt", login.public_id), login
 
 
 def login_of_browser(public_id: str) -> tuple[Actor, Login] | None:
@@ -110,25 +232,26 @@ def login_of_browser(public_id: str) -> tuple[Actor, Login] | None:
     login = db.session.scalar(select(Login).where(Login.public_id == public_id, Login.via == "browser"))
     if login is None or login.revoked_on is not None or login.expires_on <= clock.now():
         return None
-    return _actor(login.user, "browser", login.public_id), login
-
-
-def owner_of_token(token: str) -> tuple[Actor, ApiToken]:
-    """Who an API token stands for. Raises `Unauthenticated` with the documented sentence."""
-    row = db.session.scalar(select(ApiToken).where(ApiToken.token_hash == fingerprint(token)))
-    if row is None:
-        raise Unauthenticated("Invalid API token.")
-    if row.expires_at is not None and row.expires_at <= clock.now():
-        raise Unauthenticated("API token has expired.")
-    return _actor(row.user, "token", row.public_id), row
+    try:
+        return actor_of(login.user, login.organization_id, "browser", login.public_id), login
+    except Unauthenticated:
+        return None
 
 
 def logins(actor: Actor) -> Sequence[Login]:
     """The valid logins of the user who asks, last used first."""
     authorize(actor, Access.SIGNED_IN)
-    mine = select(Login).where(
-        Login.user_id == actor.user_id, Login.revoked_on.is_(None), Login.expires_on > clock.now()
-    )
+    return _logins_of(actor.user_id)
+
+
+def logins_of(actor: Actor, public_id: str) -> Sequence[Login]:
+    """The valid logins of a user in the actor's organization, last used first."""
+    user = get(actor, public_id).user
+    return [login for login in _logins_of(user.id) if login.organization_id == actor.organization_id]
+
+
+def _logins_of(user_id: int | None) -> Sequence[Login]:
+    mine = select(Login).where(Login.user_id == user_id, Login.revoked_on.is_(None), Login.expires_on > clock.now())
     return db.session.scalars(mine.order_by(Login.last_used_at.desc(), Login.id.desc())).all()
 
 
@@ -137,31 +260,4 @@ def login(actor: Actor, public_id: str) -> Login:
     row = db.session.scalar(select(Login).where(Login.user_id == actor.user_id, Login.public_id == public_id))
     if row is None:
         raise NotFound("Session", public_id)
-    return row
-
-
-def tokens(actor: Actor, query: PageQuery) -> Page[ApiToken]:
-    """The asker's own API tokens, an administrator's view of all in the organization; newest first."""
-    authorize(actor, Access.SIGNED_IN)
-    owners = (User.organization_id == actor.organization_id, User.is_service.is_(False))
-    statement = select(ApiToken).join(User).where(*owners)
-    if actor.role is not Role.ADMIN:
-        statement = statement.where(ApiToken.user_id == actor.user_id)
-    return paginate(statement.order_by(ApiToken.created_at.desc(), ApiToken.id.desc()), query)
-
-
-def token(actor: Actor, public_id: str) -> ApiToken:
-    """One API token of the organization; whose it is decides what may be done with it."""
-    authorize(actor, Access.SIGNED_IN)
-    row = db.session.scalar(
-        select(ApiToken)
-        .join(User)
-        .where(
-            ApiToken.public_id == public_id,
-            User.organization_id == actor.organization_id,
-            User.is_service.is_(False),
-        )
-    )
-    if row is None:
-        raise NotFound("API token")
     return row

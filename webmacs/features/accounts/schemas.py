@@ -1,14 +1,14 @@
-"""What comes in and goes out about users, logins and tokens."""
+"""What comes in and goes out about users, logins and organizations."""
 
 import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
-from webmacs.core import clock
 from webmacs.core.identity import Role
-from webmacs.core.schemas import NO_NUL, Moment, Name, Patch, Schema
+from webmacs.core.paging import PageQuery
+from webmacs.core.schemas import NO_NUL, Name, Patch, Schema, Search
 
 # Syntax only: laboratories use names such as admin@lab.local, which stricter validators refuse.
 ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
@@ -59,6 +59,9 @@ class UserOut(Schema):
     registered_on: datetime
     created_on: datetime
     sso_provider: str | None
+    is_disabled: bool
+    is_installation_admin: bool
+    last_login_at: datetime | None
 
 
 class UserIn(Schema):
@@ -77,6 +80,32 @@ class UserPatch(Patch):
     username: Username | None = None
     password: Password | None = None
     role: Role | None = None
+    is_disabled: bool | None = None
+    is_installation_admin: bool | None = None
+
+
+class UserFilter(PageQuery):
+    """Which users of the organization."""
+
+    q: Search | None = Field(None, description="Part of the name or of the e-mail address")
+    role: Role | None = Field(None, description="Role in the organization")
+    is_disabled: bool | None = Field(None, description="Whether the user may not sign in")
+
+
+class OrganizationIn(Schema):
+    """A new organization, or its new name."""
+
+    name: Name
+
+
+class OrganizationOut(Schema):
+    """An organization, and what the asker is there."""
+
+    public_id: str
+    name: str
+    created_on: datetime
+    role: Role
+    is_current: bool
 
 
 class ClaimIn(Schema):
@@ -99,38 +128,3 @@ class PasswordChange(Schema):
 
     current_password: str = Field(min_length=1, max_length=1024)
     password: Password
-
-
-class TokenIn(Schema):
-    """A new API token."""
-
-    name: Name
-    expires_at: Moment | None = None
-
-    @field_validator("expires_at")
-    @classmethod
-    def _in_the_future(cls, value: datetime | None) -> datetime | None:
-        if value is not None and value <= clock.now():
-            raise ValueError("must lie in the future")
-        return value
-
-
-class TokenOut(Schema):
-    """An API token without its secret."""
-
-    public_id: str
-    name: str
-    last_used_at: datetime | None
-    expires_at: datetime | None
-    created_at: datetime
-    user_public_id: str
-
-
-class NewTokenOut(Schema):
-    """The one reply that shows the secret."""
-
-    public_id: str
-    name: str
-    token: str
-    expires_at: datetime | None
-    created_at: datetime

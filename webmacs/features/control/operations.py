@@ -14,10 +14,10 @@ from webmacs.features.events.schemas import OUTPUTS, EventType
 def set_output(actor: Actor, event_public_id: str, wish: SetPoint) -> Row:
     """Give an output a new set-point: a datapoint that the agent reads and writes to the machine."""
     authorize(actor, Can.CONTROL)
-    event = events.get(actor, event_public_id)
+    event = events.get(actor, event_public_id, Can.CONTROL)
     if EventType(event.type) not in OUTPUTS:
         raise Conflict(f"'{event.name}' is a sensor; it cannot be set.")
     if not event.min_value <= wish.value <= event.max_value:
         limits = f"{event.min_value:g} and {event.max_value:g} {event.unit}"
         raise Invalid({"value": f"The value must lie between {limits}."})
-    return datapoints.record_one(actor, Reading(event.public_id, wish.value))
+    return datapoints.record_one(actor, Reading(event.public_id, wish.value), Can.CONTROL)

@@ -9,6 +9,8 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from webmacs.core import clock
+from webmacs.core.identity import Actor
+from webmacs.core.permissions import Can, allows
 from webmacs.features.datapoints.store import Row
 
 UNKNOWN = "unknown event"
@@ -34,6 +36,22 @@ class Channel(NamedTuple):
 
     event_id: int
     is_accepting: bool
+    is_output: bool = False
+
+
+def taken_from(actor: Actor, channels: Mapping[str, Channel]) -> Mapping[str, Channel]:
+    """The channels of an organization into which the actor may send values: a token may be limited to some.
+
+    A value of an output is a command to the machine: a token that is not for control sends none.
+    """
+    if actor.events is None and actor.scopes is None:
+        return channels
+    may_control = allows(actor, Can.CONTROL)
+    return {
+        name: channel
+        for name, channel in channels.items()
+        if (actor.events is None or name in actor.events) and (may_control or not channel.is_output)
+    }
 
 
 class Admitted(NamedTuple):

@@ -31,14 +31,29 @@ class DatapointPage(PageOut[DatapointOut]):
 
 
 @bp.get("/api/v1/datapoints")
-@endpoint("List datapoints (paginated)", can=Can.READ, query=DatapointFilter, out=DatapointPage, errors=(404,))
+@endpoint(
+    "List datapoints (paginated)",
+    can=Can.READ,
+    query=DatapointFilter,
+    out=DatapointPage,
+    errors=(404,),
+    by_channel=True,
+)
 def list_json(actor: Actor, query: DatapointFilter) -> object:
     """Newest first. For long lists pass `next_cursor` as `cursor` instead of counting pages."""
     return queries.find(actor, query)
 
 
 @bp.post("/api/v1/datapoints")
-@endpoint("Create a single datapoint", can=Can.RECORD, body=DatapointIn, out=BatchOut, status=201, errors=(404, 409))
+@endpoint(
+    "Create a single datapoint",
+    can=Can.RECORD,
+    body=DatapointIn,
+    out=BatchOut,
+    status=201,
+    errors=(404, 409),
+    by_channel=True,
+)
 def create_json(actor: Actor, body: DatapointIn) -> object:
     """The same (event, timestamp) again changes nothing."""
     row = operations.record_one(actor, Reading(body.event_public_id, body.value, body.timestamp))
@@ -51,7 +66,7 @@ def create_json(actor: Actor, body: DatapointIn) -> object:
 
 
 @bp.post("/api/v1/datapoints/batch")
-@endpoint("Create multiple datapoints", can=Can.RECORD, body=BatchIn, out=BatchOut, status=201)
+@endpoint("Create multiple datapoints", can=Can.RECORD, body=BatchIn, out=BatchOut, status=201, by_channel=True)
 def create_many_json(actor: Actor, body: BatchIn) -> object:
     """Up to 500. Good items are recorded, the others are listed with their reason."""
     batch = [Reading(item.event_public_id, item.value, item.timestamp) for item in body.datapoints]
@@ -65,7 +80,9 @@ def create_many_json(actor: Actor, body: BatchIn) -> object:
 
 
 @bp.post("/api/v1/datapoints/series")
-@endpoint("Get time-series data", can=Can.READ, body=SeriesIn, out=dict[str, list[DatapointOut]], reads=True)
+@endpoint(
+    "Get time-series data", can=Can.READ, body=SeriesIn, out=dict[str, list[DatapointOut]], reads=True, by_channel=True
+)
 def series_json(actor: Actor, body: SeriesIn) -> object:
     """Uniform sampling by default, first and last always included; `minmax` and `lttb` keep peaks."""
     return _written_out(queries.series(actor, body))
@@ -73,7 +90,12 @@ def series_json(actor: Actor, body: SeriesIn) -> object:
 
 @bp.post("/api/v1/datapoints/aggregate")
 @endpoint(
-    "Get aggregates of time buckets", can=Can.READ, body=AggregateIn, out=dict[str, list[AggregateOut]], reads=True
+    "Get aggregates of time buckets",
+    can=Can.READ,
+    body=AggregateIn,
+    out=dict[str, list[AggregateOut]],
+    reads=True,
+    by_channel=True,
 )
 def aggregate_json(actor: Actor, body: AggregateIn) -> object:
     """Buckets begin at whole multiples of their length since 1970 UTC; those without datapoints are left out."""
@@ -86,14 +108,14 @@ def _written_out(document: object) -> Response:
 
 
 @bp.get("/api/v1/datapoints/latest")
-@endpoint("Get the latest datapoint of each event", can=Can.READ, out=list[DatapointOut])
+@endpoint("Get the latest datapoint of each event", can=Can.READ, out=list[DatapointOut], by_channel=True)
 def latest_json(actor: Actor) -> object:
     """In the order of the events; events without datapoints are left out."""
     return _written_out([point._asdict() for point in queries.latest(actor)])
 
 
 @bp.get("/api/v1/datapoints/<public_id>")
-@endpoint("Get a datapoint", can=Can.READ, out=DatapointOut, errors=(404,))
+@endpoint("Get a datapoint", can=Can.READ, out=DatapointOut, errors=(404,), by_channel=True)
 def get_json(actor: Actor, public_id: str) -> object:
     """One datapoint by its id."""
     return queries.get(actor, public_id)

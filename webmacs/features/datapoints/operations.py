@@ -12,7 +12,7 @@ from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import queries, rollups, store
-from webmacs.features.datapoints.admit import UNKNOWN, Channel, Given, Reading, admit, moments
+from webmacs.features.datapoints.admit import UNKNOWN, Channel, Given, Reading, admit, moments, taken_from
 from webmacs.features.datapoints.decide import without
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
@@ -20,6 +20,7 @@ from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.datapoints.store import Row
 from webmacs.features.datapoints.store.base import newest
 from webmacs.features.events import queries as events
+from webmacs.features.events.schemas import OUTPUTS
 
 TOLD_ONE_BY_ONE = 1_000  # rows of a batch; of a larger one each channel's newest
 
@@ -32,12 +33,15 @@ class Recorded:
     rejected: dict[int, str] = field(default_factory=dict)
 
 
-def record(actor: Actor, batch: Sequence[Given]) -> Recorded:
-    """Record a batch. A bad item never spoils the others; (event, time) that is known already changes nothing."""
-    authorize(actor, Can.RECORD)
-    known = events.by_public_ids(actor, {name for name, _, _ in batch})
-    channels = {public_id: Channel(event.id, event.is_accepting) for public_id, event in known.items()}
-    admitted = admit(batch, channels, moments)
+def record(actor: Actor, batch: Sequence[Given], can: Can = Can.RECORD) -> Recorded:
+    """Record a batch. A bad item never spoils the others; (event, time) that is known already changes nothing.
+
+    `can` is the right by which the values come in.
+    """
+    authorize(actor, can)
+    known = events.by_public_ids(actor, {name for name, _, _ in batch}, can)
+    channels = {name: Channel(event.id, event.is_accepting, event.type in OUTPUTS) for name, event in known.items()}
+    admitted = admit(batch, taken_from(actor, channels), moments)
     if not admitted.timed and not admitted.untimed:
         return Recorded([], admitted.rejected)
     placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
@@ -49,9 +53,9 @@ def record(actor: Actor, batch: Sequence[Given]) -> Recorded:
     return Recorded(rows, admitted.rejected)
 
 
-def record_one(actor: Actor, reading: Reading) -> Row:
+def record_one(actor: Actor, reading: Reading, can: Can = Can.RECORD) -> Row:
     """Record a single value; what a batch would reject is refused here."""
-    result = record(actor, [reading])
+    result = record(actor, [reading], can)
     if result.accepted:
         return result.accepted[0]
     if result.rejected[0] == UNKNOWN:

@@ -102,10 +102,9 @@ def stretch(actor: Actor, span_public_id: str) -> Stretch | None:
 def latest(actor: Actor) -> list[Datapoint]:
     """The newest datapoint of each channel that has any, in the order of the channels."""
     authorize(actor, Can.READ)
-    newest = select(Event.id, Event.public_id, latest_datapoints.c.ts, latest_datapoints.c.value).join(
-        latest_datapoints, latest_datapoints.c.event_id == Event.id
-    )
-    rows = db.session.execute(newest.where(Event.organization_id == actor.organization_id).order_by(Event.id)).all()
+    newest = events.visible(actor).join(latest_datapoints, latest_datapoints.c.event_id == Event.id)
+    shown = (Event.id, Event.public_id, latest_datapoints.c.ts, latest_datapoints.c.value)
+    rows = db.session.execute(newest.with_only_columns(*shown).order_by(Event.id)).all()
     times = [row.ts for row in rows]
     known = stretches(actor, min(times), max(times)) if times else []
     return [_shown(known, row.id, row.public_id, row.ts, row.value) for row in rows]
@@ -203,7 +202,7 @@ def _selection(actor: Actor, query: DatapointFilter) -> tuple[dict[int, str], in
     if query.event_public_id:
         names = {events.get(actor, query.event_public_id).id: query.event_public_id}
     else:
-        mine = select(Event.id, Event.public_id).where(Event.organization_id == actor.organization_id)
+        mine = events.visible(actor).with_only_columns(Event.id, Event.public_id)
         names = {row[0]: row[1] for row in db.session.execute(mine)}
     if query.experiment_public_id:
         run = stretch(actor, query.experiment_public_id)

@@ -11,14 +11,16 @@ from webmacs.features.events.schemas import EventFilter, EventIn, EventOut, Even
 
 
 @bp.get("/api/v1/events")
-@endpoint("List events", can=Can.READ, query=EventFilter, out=PageOut[EventOut], lasts_until="channels")
+@endpoint(
+    "List events", can=Can.READ, query=EventFilter, out=PageOut[EventOut], lasts_until="channels", by_channel=True
+)
 def list_json(actor: Actor, query: EventFilter) -> object:
     """Channel definitions in the order of their creation."""
     return queries.find(actor, query)
 
 
 @bp.get("/api/v1/events/<public_id>")
-@endpoint("Get an event", can=Can.READ, out=EventOut, errors=(404,))
+@endpoint("Get an event", can=Can.READ, out=EventOut, errors=(404,), by_channel=True)
 def get_json(actor: Actor, public_id: str) -> object:
     """One channel definition."""
     return queries.get(actor, public_id)

@@ -10,12 +10,13 @@ from webmacs.core.identity import Actor
 from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.events.models import Event
-from webmacs.features.events.schemas import EventFilter
+from webmacs.features.events.schemas import OUTPUTS, EventFilter
 
 
 def visible(actor: Actor) -> Select[Event]:
-    """The channels of the actor's organization; the one place that filters them."""
-    return select(Event).where(Event.organization_id == actor.organization_id)
+    """The channels of the actor's organization; the one place that filters them. A token may be limited to some."""
+    mine = select(Event).where(Event.organization_id == actor.organization_id)
+    return mine if actor.events is None else mine.where(Event.public_id.in_(actor.events))
 
 
 def find(actor: Actor, query: EventFilter) -> Page[Event]:
@@ -35,28 +36,29 @@ def everything(actor: Actor) -> Sequence[Event]:
     return db.session.scalars(visible(actor).order_by(Event.id)).all()
 
 
-def get(actor: Actor, public_id: str) -> Event:
-    """One channel."""
-    authorize(actor, Can.READ)
+def get(actor: Actor, public_id: str, can: Can = Can.READ) -> Event:
+    """One channel; `can` is what it is needed for."""
+    authorize(actor, can)
     event = db.session.scalar(visible(actor).where(Event.public_id == public_id))
     if event is None:
         raise NotFound("Event", public_id)
     return event
 
 
-def by_public_ids(actor: Actor, public_ids: Collection[str]) -> dict[str, Event]:
-    """The channels among these public ids that exist, public id → channel."""
-    authorize(actor, Can.READ)
+def by_public_ids(actor: Actor, public_ids: Collection[str], can: Can = Can.READ) -> dict[str, Event]:
+    """The channels among these public ids that exist, public id → channel; `can` is what they are needed for."""
+    authorize(actor, can)
     if not public_ids:
         return {}
     rows = db.session.scalars(visible(actor).where(Event.public_id.in_(set(public_ids))))
     return {event.public_id: event for event in rows}
 
 
-def directory() -> dict[str, tuple[int, int, bool]]:
-    """Every channel of the installation: public id → (id, organization id, is_accepting)."""
-    rows = db.session.execute(select(Event.public_id, Event.id, Event.organization_id, Event.is_accepting))
-    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+def directory() -> dict[str, tuple[int, int, bool, bool]]:
+    """Every channel of the installation: public id → (id, organization id, is_accepting, is an output)."""
+    shown = (Event.public_id, Event.id, Event.organization_id, Event.is_accepting, Event.type)
+    rows = db.session.execute(select(*shown))
+    return {row[0]: (row[1], row[2], row[3], row[4] in OUTPUTS) for row in rows}
 
 
 def by_name(actor: Actor, name: str) -> Event | None:

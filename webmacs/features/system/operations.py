@@ -11,6 +11,7 @@ from webmacs.features.logs import operations as logs
 from webmacs.features.plugins import operations as plugins
 from webmacs.features.plugins import queries as plugin_queries
 from webmacs.features.plugins.schemas import InstanceIn
+from webmacs.features.tokens import operations as tokens
 
 AGENT = "agent"
 OWN_HOST = InstanceIn(plugin_id="system", instance_name="This computer", demo_mode=False)
@@ -36,6 +37,6 @@ def prepare(first_admin: UserIn | None, agent_token: str | None, *, demo: bool) 
         plugins.create(actor, OWN_HOST)
     if demo and not plugin_queries.name_is_taken(actor, DEMO_PLANT.instance_name):
         plugins.create(actor, DEMO_PLANT)
-    token = accounts.ensure_service_token(organization.id, AGENT, agent_token)
+    token = tokens.ensure_service_token(organization.id, AGENT, agent_token)
     logs.note(organization.id, f"WebMACS v{__version__} started.")
     return Prepared(token, None if account_queries.is_claimed() else accounts.offer_claim())

@@ -1,0 +1,38 @@
+"""The form of a new API token."""
+
+from wtforms import DateTimeLocalField, SelectMultipleField, StringField, widgets
+
+from webmacs.core.identity import Scope
+from webmacs.core.permissions import SCOPES
+from webmacs.web.forms import SchemaForm
+
+
+def _means(scope: Scope) -> str:
+    return f"{scope.value}: " + "; ".join(can.value for can in sorted(SCOPES[scope], key=lambda can: can.name))
+
+
+class TokenForm(SchemaForm):
+    """A new API token."""
+
+    name = StringField("What is it for?", render_kw={"required": True, "maxlength": 255})
+    expires_at = DateTimeLocalField(
+        "Valid until (UTC)", description="Empty means until it is deleted.", format="%Y-%m-%dT%H:%M"
+    )
+    scopes = SelectMultipleField(
+        "Limited to",
+        description="Nothing chosen means everything that you may do. A script that only sends values needs ingest.",
+        choices=[(scope.value, _means(scope)) for scope in Scope],
+        option_widget=widgets.CheckboxInput(),
+        widget=widgets.ListWidget(prefix_label=False),
+    )
+    networks = StringField(
+        "Only from these networks", description="For example 192.168.1.0/24, 10.0.0.7. Empty means from everywhere."
+    )
+    events = StringField("Only for these channels", description="Their ids, with commas between. Empty means for all.")
+
+    def _sent(self) -> dict[str, object]:
+        sent = super()._sent()
+        for name in ("networks", "events"):
+            if name in sent:
+                sent[name] = [part.strip() for part in str(sent[name]).split(",") if part.strip()]
+        return {name: value for name, value in sent.items() if value != []}
