@@ -35,6 +35,7 @@ from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports import pages as imports_pages
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
+from webmacs.features.organizations import api as organizations_api
 from webmacs.features.plugins import api as plugins_api
 from webmacs.features.plugins import pages as plugins_pages
 from webmacs.features.retention import api as retention_api
@@ -59,6 +60,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EDGES = (
     accounts_pages,
     accounts_api,
+    organizations_api,
     tokens_pages,
     tokens_api,
     logs_pages,

@@ -90,7 +90,15 @@ def test_every_operation_asks_who_acts():
     own |= {"access_token", "recognise", "recognise_jwt", "recognise_browser", "ensure_organization", "offer_claim"}
     own |= {"claim", "service_account"}
     # what the verbs of higher features (an invitation, a single sign-on) consist of, once they know who may
-    own |= {"open_login", "end_logins", "tell_that_access_ended", "add_user", "add_member", "refuse_duplicates"}
+    own |= {
+        "open_login",
+        "end_logins",
+        "tell_that_access_ended",
+        "add_user",
+        "add_member",
+        "refuse_duplicates",
+        "add_organization",
+    }
     own |= {"set_password"}
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}

@@ -1,4 +1,4 @@
-"""/api/v1/auth, /api/v1/users and /api/v1/organizations."""
+"""/api/v1/auth and /api/v1/users."""
 
 from datetime import timedelta
 
@@ -14,8 +14,6 @@ from webmacs.features.accounts.blueprint import bp
 from webmacs.features.accounts.schemas import (
     LoginIn,
     LoginOut,
-    OrganizationIn,
-    OrganizationOut,
     UserFilter,
     UserIn,
     UserOut,
@@ -88,41 +86,3 @@ def remove_user_json(actor: Actor, public_id: str) -> object:
     """
     operations.remove(actor, public_id)
     return Written(message="User successfully deleted.", public_id=public_id)
-
-
-@bp.get("/api/v1/organizations")
-@endpoint("List organizations", can=Access.SIGNED_IN, out=list[OrganizationOut])
-def list_organizations_json(actor: Actor) -> object:
-    """Those that the asker may enter, by name; `is_current` is the one where the credential acts."""
-    return queries.workplaces(actor)
-
-
-@bp.post("/api/v1/organizations")
-@endpoint(
-    "Create an organization",
-    can=Can.MANAGE_ORGANIZATIONS,
-    body=OrganizationIn,
-    out=Written,
-    status=201,
-    errors=(409,),
-)
-def create_organization_json(actor: Actor, body: OrganizationIn) -> object:
-    """The asker becomes its first administrator."""
-    made = operations.create_organization(actor, body)
-    return Written(message="Organization successfully created.", public_id=made.public_id)
-
-
-@bp.put("/api/v1/organizations/<public_id>")
-@endpoint("Rename an organization", can=Can.MANAGE_ORGANIZATIONS, body=OrganizationIn, out=Written, errors=(404, 409))
-def rename_organization_json(actor: Actor, public_id: str, body: OrganizationIn) -> object:
-    """Its name is unique in the installation."""
-    operations.rename_organization(actor, public_id, body)
-    return Written(message="Organization successfully updated.", public_id=public_id)
-
-
-@bp.post("/api/v1/organizations/<public_id>/enter")
-@endpoint("Act in another organization", can=Can.MANAGE_SELF, out=Written, errors=(404, 409))
-def enter_organization_json(actor: Actor, public_id: str) -> object:
-    """From now on the login in use acts there. API tokens stay in theirs (409)."""
-    operations.switch_organization(actor, public_id)
-    return Written(message="Organization entered.", public_id=public_id)

@@ -1,4 +1,4 @@
-"""Every change to users, memberships, organizations and logins."""
+"""Every change to users, their memberships and logins."""
 
 import secrets
 from datetime import timedelta
@@ -18,7 +18,6 @@ from webmacs.features.accounts.models import Claim, Login, Membership, Organizat
 from webmacs.features.accounts.schemas import (
     ClaimIn,
     LoginIn,
-    OrganizationIn,
     PasswordChange,
     UserIn,
     UserPatch,
@@ -112,15 +111,12 @@ def tell_that_access_ended(user_id: int | None) -> None:
             emit(AccessEnded(organization_id, user_id))
 
 
-def switch_organization(actor: Actor, public_id: str) -> Organization:
-    """Let the login in use act in another organization of the user's."""
+def move_login(actor: Actor, organization_id: int) -> None:
+    """Let the login in use act in another organization, and look again at what it has open."""
     authorize(actor, Can.MANAGE_SELF)
-    if actor.via == "token":
-        raise Conflict("An API token belongs to one organization; make another token there.")
-    chosen = queries.organization(actor, public_id)
     tell_that_access_ended(actor.user_id)
-    db.session.execute(update(Login).where(Login.public_id == actor.session_id).values(organization_id=chosen.id))
-    return chosen
+    mine = Login.public_id == actor.session_id
+    db.session.execute(update(Login).where(mine).values(organization_id=organization_id))
 
 
 # --- recognising ------------------------------------------------------------------------------------------------------
@@ -304,45 +300,20 @@ def change_own_password(actor: Actor, wish: PasswordChange) -> User:
     return user
 
 
-# --- organizations ----------------------------------------------------------------------------------------------------
-
-
-def create_organization(actor: Actor, new: OrganizationIn) -> Organization:
-    """Make an organization; who makes it becomes its first administrator."""
-    authorize(actor, Can.MANAGE_ORGANIZATIONS)
-    _refuse_same_name(new.name)
-    made = _add_organization(new.name)
-    add_member(queries.me(actor), made.id, Role.ADMIN)
-    return made
-
-
-def rename_organization(actor: Actor, public_id: str, wish: OrganizationIn) -> Organization:
-    """Give an organization another name."""
-    authorize(actor, Can.MANAGE_ORGANIZATIONS)
-    found = queries.organization(actor, public_id)
-    _refuse_same_name(wish.name, besides=found.id)
-    found.name = wish.name
-    return found
-
-
-def _refuse_same_name(name: str, besides: int | None = None) -> None:
-    if queries.organization_name_is_taken(name, besides=besides):
-        raise Conflict("Organization already exists.")
-
-
-def _add_organization(name: str) -> Organization:
-    organization = Organization(public_id=new_id("org"), name=name, created_on=clock.now())
-    db.session.add(organization)
-    db.session.flush()
-    return organization
-
-
 # --- a new installation -----------------------------------------------------------------------------------------------
 
 
 def ensure_organization() -> Organization:
     """The organization that everything of a single laboratory belongs to."""
-    return queries.first_organization() or _add_organization("Laboratory")
+    return queries.first_organization() or add_organization("Laboratory")
+
+
+def add_organization(name: str) -> Organization:
+    """Make an organization; it has no members yet."""
+    organization = Organization(public_id=new_id("org"), name=name, created_on=clock.now())
+    db.session.add(organization)
+    db.session.flush()
+    return organization
 
 
 def offer_claim() -> str:

@@ -1,8 +1,7 @@
 """Reads of users, logins and tokens; who a credential stands for."""
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
 from sqlalchemy.orm import joinedload
@@ -16,17 +15,6 @@ from webmacs.core.permissions import Access, Can, authorize
 from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
 from webmacs.features.accounts.schemas import UserFilter
 from webmacs.gateways.signing import fingerprint, signer
-
-
-class Workplace(NamedTuple):
-    """An organization that somebody may enter, and what they are there."""
-
-    id: int
-    public_id: str
-    name: str
-    created_on: datetime
-    role: Role
-    is_current: bool
 
 
 def _people(actor: Actor) -> Select[Membership]:
@@ -132,42 +120,6 @@ def where_last(user: User) -> int | None:
         return may[0]
     first = first_organization()
     return first.id if user.is_installation_admin and first is not None else None
-
-
-def workplaces(actor: Actor) -> list[Workplace]:
-    """The organizations that the asker may enter, by name."""
-    authorize(actor, Access.SIGNED_IN)
-    mine = (Membership.organization_id == Organization.id) & (Membership.user_id == actor.user_id)
-    statement = select(Organization, Membership.role).outerjoin(Membership, mine).order_by(Organization.name)
-    if not actor.is_installation_admin:
-        statement = statement.where(Membership.id.is_not(None))
-    return [
-        Workplace(
-            found.id,
-            found.public_id,
-            found.name,
-            found.created_on,
-            Role.ADMIN if actor.is_installation_admin else Role(role),
-            found.id == actor.organization_id,
-        )
-        for found, role in db.session.execute(statement).all()
-    ]
-
-
-def organization(actor: Actor, public_id: str) -> Organization:
-    """One of the organizations that the asker may enter."""
-    for place in workplaces(actor):
-        if place.public_id == public_id:
-            return db.session.get_one(Organization, place.id)
-    raise NotFound("Organization", public_id)
-
-
-def organization_name_is_taken(name: str, *, besides: int | None = None) -> bool:
-    """Whether another organization has this name, in any case of letters."""
-    clause = select(Organization.id).where(
-        func.lower(Organization.name) == name.lower(), Organization.id != (besides or 0)
-    )
-    return bool(db.session.scalar(select(exists(clause))))
 
 
 def is_claimed() -> bool:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 from webmacs.core.identity import Role
 from webmacs.core.paging import PageQuery
-from webmacs.core.schemas import NO_NUL, Name, Patch, Schema, Search
+from webmacs.core.schemas import NO_NUL, Patch, Schema, Search
 
 # Syntax only: laboratories use names such as admin@lab.local, which stricter validators refuse.
 ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)*")
@@ -90,22 +90,6 @@ class UserFilter(PageQuery):
     q: Search | None = Field(None, description="Part of the name or of the e-mail address")
     role: Role | None = Field(None, description="Role in the organization")
     is_disabled: bool | None = Field(None, description="Whether the user may not sign in")
-
-
-class OrganizationIn(Schema):
-    """A new organization, or its new name."""
-
-    name: Name
-
-
-class OrganizationOut(Schema):
-    """An organization, and what the asker is there."""
-
-    public_id: str
-    name: str
-    created_on: datetime
-    role: Role
-    is_current: bool
 
 
 class ClaimIn(Schema):

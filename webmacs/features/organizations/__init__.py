@@ -1,0 +1,1 @@
+"""Organizations of one installation: making them, and going from one to another."""
