@@ -1,6 +1,6 @@
 """Who gets in: every route, tried by everybody who must not."""
 
-from webmacs.core.permissions import ADMIN, INSTALLATION_ADMIN, OPERATOR, SCOPES, VIEWER, Access, Can
+from webmacs.core.permissions import ADMIN, INSTALLATION_ADMIN, OPERATOR, VIEWER, Access, Can
 
 from . import approved
 from .world import declared, nothing, one_of_each, routes
@@ -143,11 +143,6 @@ def test_the_rights_of_the_roles_are_the_decided_ones():
     assert set(VIEWER) == {Can.READ, Can.MANAGE_SELF}
     assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
     assert {Can.MANAGE_ORGANIZATIONS} == INSTALLATION_ADMIN - ADMIN
-
-
-def test_every_permission_belongs_to_exactly_one_scope():
-    covered = [can for scope in SCOPES.values() for can in scope]
-    assert sorted(covered, key=lambda can: can.name) == sorted(Can, key=lambda can: can.name)
 
 
 def test_a_page_refuses_an_api_token_that_is_not_valid(app, client_as):

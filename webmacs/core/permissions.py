@@ -46,7 +46,7 @@ INSTALLATION_ADMIN = ADMIN | {Can.MANAGE_ORGANIZATIONS}
 
 GRANTS: dict[Role, frozenset[Can]] = {Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
 
-# what a token that is limited to a scope may do, if its owner may; every permission belongs to exactly one scope
+# what a token that is limited to a scope may do, if its owner may
 SCOPES: dict[Scope, frozenset[Can]] = {
     Scope.READ: frozenset({Can.READ}),
     Scope.INGEST: frozenset({Can.RECORD, Can.REPORT_PLUGINS}),
@@ -60,6 +60,14 @@ SCOPES: dict[Scope, frozenset[Can]] = {
 }
 SCOPE_OF: dict[Can, Scope] = {can: scope for scope, covered in SCOPES.items() for can in covered}
 
+# who may change these can see them
+SEEING = frozenset({Scope.WRITE, Scope.CONTROL, Scope.ADMIN_PLUGINS, Scope.ADMIN_RETENTION})
+
+
+def covers(scopes: frozenset[Scope], permission: Can) -> bool:
+    """Whether a token that is limited to `scopes` may use the permission."""
+    return SCOPE_OF[permission] in scopes or (permission is Can.READ and not SEEING.isdisjoint(scopes))
+
 
 def rights(actor: Actor) -> frozenset[Can]:
     """What the actor's role grants, whatever the credential in use is limited to."""
@@ -70,8 +78,7 @@ def rights(actor: Actor) -> frozenset[Can]:
 
 def allows(actor: Actor, permission: Can) -> bool:
     """Whether the actor's role grants the permission and the credential in use covers it. Nobody anonymous may."""
-    covered = actor.scopes is None or SCOPE_OF[permission] in actor.scopes
-    return covered and permission in rights(actor)
+    return permission in rights(actor) and (actor.scopes is None or covers(actor.scopes, permission))
 
 
 def authorize(actor: Actor, permission: Can | Access) -> None:

@@ -124,7 +124,7 @@ def _refuse_elsewhere(networks: tuple[str, ...] | None) -> None:
 
 def check_channels(edge: Edge, actor: Actor) -> None:
     """Refuse a token that is limited to some channels where the route does not keep to them."""
-    if actor.events is not None and not edge.by_channel:
+    if actor.events is not None and not edge.by_channel and edge.can is not Access.PUBLIC:
         raise Forbidden(LIMITED)
 
 

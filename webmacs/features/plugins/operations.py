@@ -148,7 +148,7 @@ def _is_alone(mapping: ChannelMapping) -> bool:
 def report(actor: Actor, public_id: str, said: StatusIn) -> None:
     """Keep what the agent says about an instance."""
     authorize(actor, Can.REPORT_PLUGINS)
-    instance = queries.get(actor, public_id)
+    instance = queries.get(actor, public_id, Can.REPORT_PLUGINS)
     values = {"reported_status": said.status, "error_message": said.error_message, "reported_on": clock.now()}
     # past the ORM: a sign of life is not a change of the instance and does not touch `updated_on`
     db.session.execute(update(PluginInstance).where(PluginInstance.id == instance.id).values(values))

@@ -38,9 +38,9 @@ def everything(actor: Actor) -> Sequence[PluginInstance]:
     return db.session.scalars(visible(actor).order_by(PluginInstance.id)).all()
 
 
-def get(actor: Actor, public_id: str) -> PluginInstance:
-    """One instance."""
-    authorize(actor, Can.READ)
+def get(actor: Actor, public_id: str, can: Can = Can.READ) -> PluginInstance:
+    """One instance; `can` is what it is needed for."""
+    authorize(actor, can)
     instance = db.session.scalar(visible(actor).where(PluginInstance.public_id == public_id))
     if instance is None:
         raise NotFound("Plugin instance")
