@@ -8,6 +8,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import pyotp
 from flask import Flask, has_app_context
 from sqlalchemy import Engine, event, select
 from werkzeug.test import Client, TestResponse
@@ -33,6 +34,8 @@ from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import operations as exports
 from webmacs.features.exports.models import Export
 from webmacs.features.exports.schemas import ExportIn
+from webmacs.features.factors import operations as factors
+from webmacs.features.factors.models import Authenticator, Passkey
 from webmacs.features.imports import operations as imports
 from webmacs.features.imports.models import Import
 from webmacs.features.logs import operations as logs
@@ -44,6 +47,7 @@ from webmacs.features.plugins.schemas import InstanceIn, MappingIn
 from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens.models import ApiToken
 from webmacs.features.tokens.schemas import TokenIn
+from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import hash_password
 
 PASSWORD = "correct horse battery"
@@ -190,6 +194,34 @@ class Lab:
         limits = {"scopes": None, "networks": None, "events": None} | limits
         with self.arrival():
             return tokens.create(who.actor, TokenIn.model_construct(name=name, expires_at=expires_at, **limits))
+
+    def second_factor(self, who: Person) -> tuple[pyotp.TOTP, list[str]]:
+        """An authenticator app that counts, and recovery codes."""
+        user_id, secret = who.actor.user_id or 0, pyotp.random_base32()
+        sealed = sealer.seal(secret, f"authenticator of {user_id}")
+        with self.arrival():
+            now = clock.now()
+            row = Authenticator(user_id=user_id, sealed_secret=sealed, created_on=now, confirmed_on=now)
+            db.session.add(row)
+            factors.confirm(who.actor)
+            return pyotp.TOTP(secret), factors.renew_recovery_codes(who.actor)
+
+    def passkey(self, who: Person, name: str = "Blue key") -> Passkey:
+        """A passkey that no device holds."""
+        with self.arrival():
+            row = Passkey(
+                public_id=new_id("key"),
+                user_id=who.actor.user_id or 0,
+                name=name,
+                rp_id="localhost",
+                credential_id=new_id("credential"),
+                public_key="",
+                sign_count=0,
+                created_on=clock.now(),
+            )
+            db.session.add(row)
+            db.session.flush()
+            return row
 
     def event(self, who: Person, **fields: Any) -> Event:
         """A channel; a sensor from 0 to 100 °C unless told otherwise."""

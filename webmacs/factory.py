@@ -30,6 +30,7 @@ from webmacs.features.experiments import pages as experiments_pages
 from webmacs.features.exports import api as exports_api
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports import pages as exports_pages
+from webmacs.features.factors import pages as factors_pages
 from webmacs.features.imports import api as imports_api
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports import pages as imports_pages
@@ -41,10 +42,12 @@ from webmacs.features.plugins import pages as plugins_pages
 from webmacs.features.retention import api as retention_api
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
+from webmacs.features.signin import pages as signin_pages
 from webmacs.features.system import api as system_api
 from webmacs.features.tokens import api as tokens_api
 from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens import pages as tokens_pages
+from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import signer
 from webmacs.ingest import bulk as datapoints_bulk
 from webmacs.settings import Settings
@@ -63,6 +66,8 @@ EDGES = (
     organizations_api,
     tokens_pages,
     tokens_api,
+    factors_pages,
+    signin_pages,
     logs_pages,
     logs_api,
     events_pages,
@@ -155,6 +160,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url),
         REDIS_URL=settings.redis_url,
+        PUBLIC_URL=settings.public_url,
         DATA_DIR=settings.data_dir,
         EXPORT_KEEP_HOURS=settings.export_keep_hours,
         MAX_UPLOAD_BYTES=settings.max_upload_bytes,
@@ -184,6 +190,7 @@ def _extend(app: Flask, settings: Settings) -> None:
     manager.session_protection = None  # the login row is the session: a roaming phone keeps it, a revoked one loses it
     manager.user_loader(load_browser)
     signer.use(settings.secret_key)
+    sealer.use(settings.secret_key)
     reactions.install(wiring.WIRING)
     app.extensions["webmacs.authenticators"] = Authenticators(
         tokens.recognise, accounts.recognise_browser, tokens.note_use

@@ -1,6 +1,7 @@
 """Every setting, read from the environment once. An unknown WEBMACS_* name is an error that names it."""
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,6 +39,13 @@ def _psycopg(url: str) -> str:
     if base != "sqlite":
         raise ValueError("must begin with sqlite:// or postgresql://")
     return url
+
+
+def _site(url: str) -> str:
+    """An address without a path: a path would be lost where only the site counts."""
+    if url and not re.fullmatch(r"https?://[^/?#@\s]+/?", url):
+        raise ValueError("must be an address such as https://lab.example, without a path")
+    return url.rstrip("/")
 
 
 class Settings(BaseModel):
@@ -113,6 +121,12 @@ class Settings(BaseModel):
     )
     log_level: str = _setting(
         "WEBMACS_LOG_LEVEL", "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
+    )
+    public_url: Annotated[str, AfterValidator(_site)] = _setting(
+        "WEBMACS_PUBLIC_URL",
+        "",
+        description="Address at which people reach WebMACS, for example https://lab.example; passkeys belong to it. "
+        "Empty means whatever a request was sent to",
     )
     server_url: str = _setting(
         "WEBMACS_SERVER_URL", "", description="Where the agent finds the server; empty means host and port above"

@@ -1,6 +1,7 @@
 """Everything that reacts: fact → reactions, in reading order. Nothing else connects two features upwards."""
 
 from webmacs.core.facts import Wiring
+from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.facts import DatapointsRecorded
@@ -8,9 +9,12 @@ from webmacs.features.events.facts import EventDeleted, EventsChanged
 from webmacs.features.experiments.facts import ExperimentHeld, ExperimentStarted, ExperimentStopped
 from webmacs.features.exports import jobs as export_jobs
 from webmacs.features.exports.facts import ExportRequested
+from webmacs.features.factors.facts import FactorsChanged
+from webmacs.features.factors.schemas import Way
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports.facts import ImportRequested
 from webmacs.features.logs import operations as logs
+from webmacs.features.logs.schemas import LogType
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention.facts import RetentionRequested
 from webmacs.gateways import files
@@ -20,6 +24,15 @@ from webmacs.web import arrival
 
 def _log_sign_in(fact: UserSignedIn) -> None:
     logs.note(fact.organization_id, f"User '{fact.username}' logged in.", user_id=fact.user_id)
+    if fact.way == Way.RECOVERY:
+        logs.note(
+            fact.organization_id, f"User '{fact.username}' used a recovery code.", LogType.WARNING, user_id=fact.user_id
+        )
+
+
+def _factors_changed(fact: FactorsChanged) -> None:
+    logs.note(fact.organization_id, fact.sentence, user_id=fact.user_id)
+    accounts.end_logins_besides(fact.user_id, fact.session_id)
 
 
 def _log_start(fact: ExperimentStarted) -> None:
@@ -51,6 +64,7 @@ def _forget_credentials(fact: AccessEnded) -> None:
 WIRING = Wiring(
     inside={
         UserSignedIn: (_log_sign_in,),
+        FactorsChanged: (_factors_changed,),
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),
         ExperimentStopped: (_log_stop,),

@@ -7,6 +7,7 @@ import * as dialog from "./dialog.js";
 import * as keyboard from "./keyboard.js";
 import * as live from "./live.js";
 import * as localtime from "./localtime.js";
+import * as passkey from "./passkey.js";
 import * as slider from "./slider.js";
 import * as state from "./state.js";
 import * as theme from "./theme.js";
@@ -20,7 +21,7 @@ function wire(scope) {
     querySelectorAll: (selector) => [...scope.querySelectorAll(selector)].filter((element) => !wired.has(element)),
     querySelector: (selector) => [...scope.querySelectorAll(selector)].find((element) => !wired.has(element)) ?? null,
   };
-  for (const behaviour of [autosubmit, claim, dialog, localtime, slider, theme]) behaviour.wire(fresh);
+  for (const behaviour of [autosubmit, claim, dialog, localtime, passkey, slider, theme]) behaviour.wire(fresh);
   live.wire(scope);
   if (scope.querySelector("[data-live-spark]")) import("./spark.js").then((spark) => spark.wire(scope));
   if (fresh.querySelector("[data-live-chart]")) bring("./livechart.js", fresh.querySelectorAll("[data-live-chart]"));

@@ -10,16 +10,33 @@ PUBLIC = {
     "GET /redoc",
     "GET /login",
     "POST /login",
+    "GET /login/second-factor",
+    "POST /login/second-factor",
+    "POST /login/second-factor/passkey",
+    "GET /login/passkey",
+    "POST /login/passkey",
+    "POST /login/passkey/finish",
     "GET /claim",
     "POST /claim",
     "POST /api/v1/auth/login",
 }
+
+# Pages of something begun a moment ago; whoever has begun nothing is sent on.
+UNDER_WAY = {"GET /login/second-factor", "GET /login/passkey", "GET /profile/second-factor/app"}
 
 # What everybody who is signed in may do to their own account, viewers included.
 OWN_ACCOUNT = {
     "POST /logout",
     "POST /profile/name",
     "POST /profile/password",
+    "POST /profile/confirm",
+    "POST /profile/second-factor/app",
+    "POST /profile/second-factor/app/confirm",
+    "POST /profile/second-factor/app/remove",
+    "POST /profile/second-factor/passkeys",
+    "POST /profile/second-factor/passkeys/finish",
+    "POST /profile/second-factor/passkeys/<public_id>/remove",
+    "POST /profile/second-factor/codes",
     "POST /profile/sessions/<public_id>/end",
     "POST /profile/sessions/end-others",
     "POST /profile/tokens",

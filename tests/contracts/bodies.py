@@ -42,7 +42,7 @@ class _Sampler:
         wanted = {name: field for name, field in schema["properties"].items() if "default" not in field}
         # a partial update has no required field: then all of them, so that something is really asked for
         wanted = wanted or schema["properties"]
-        given = {"event_public_id": self._event, "config_json": "{}"}
+        given = {"event_public_id": self._event, "config_json": "{}", "password": "a long enough password"}
         return {name: given.get(name) or self.value(field) for name, field in wanted.items()}
 
     def _text(self, schema: Schema) -> str:

@@ -19,7 +19,7 @@ def _costs(app, client, browser, named):
     """Route → number of statements, for everything that can be read."""
     costs = {}
     for route in declared(app):
-        if route.is_unsafe or route.edge.can is Access.PUBLIC:
+        if route.is_unsafe or route.edge.can is Access.PUBLIC or route.name in approved.UNDER_WAY:
             continue
         sender = client if route.edge.kind == "api" else browser
         client.get("/api/v1/auth/me")  # so that the credential is known now, however long the ones before took

@@ -31,6 +31,7 @@ KINDS = {
     "/logs": "log",
     "/plugins": "instance",
     "/api/v1/organizations": "organization",
+    "/profile/second-factor/passkeys": "passkey",
     "/profile/sessions": "login",
     "/retention/channels": "event",
     "/profile/tokens": "token",
@@ -47,6 +48,7 @@ PREFIXES = {
     "log": "log",
     "instance": "plg",
     "login": "ses",
+    "passkey": "key",
     "mapping": "chn",
 }
 
@@ -119,6 +121,7 @@ def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
         "user": colleague.public_id,
         "organization": lab.organization_id_of(who),
         "login": who.session,
+        "passkey": lab.passkey(who, f"Key {number}").public_id,
         "token": token.public_id,
         "event": event.public_id,
         "datapoint": queries.public_id(event.public_id, 1_000_000 * int(NOON.timestamp())),

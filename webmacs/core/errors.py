@@ -19,6 +19,15 @@ class Unauthenticated(Refusal):
     """Nobody is signed in, or the credential is not valid (any more)."""
 
 
+class SecondFactorRequired(Unauthenticated):
+    """The password was right and is not enough: one of the `ways` must follow. Nobody is signed in yet."""
+
+    def __init__(self, sentence: str, user_id: int, ways: tuple[str, ...]) -> None:
+        super().__init__(sentence)
+        self.user_id = user_id
+        self.ways = ways
+
+
 class Forbidden(Refusal):
     """The actor is known and may not do this."""
 

@@ -4,11 +4,12 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_address, ip_network
 from typing import Any, Literal
 
-from flask import Flask, Response, current_app, g, request
-from flask_login import UserMixin, current_user
+from flask import Flask, Response, current_app, g, request, session
+from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect
 
 from webmacs.core import outage
@@ -135,6 +136,28 @@ def identify_early() -> Actor:
             return identify()
     except (Unauthenticated, *outage.AWAY):
         return ANONYMOUS
+
+
+def remember_browser(session_id: str) -> None:
+    """Sign this browser in with the login that was just opened for it.
+
+    Nothing of what the browser had before, its CSRF secret included, survives.
+    """
+    found = authenticators().session(session_id)
+    session.clear()
+    session.permanent = True
+    if found is not None:
+        login_user(SignedIn(found.actor))
+
+
+def device() -> str:
+    """What the browser or client says that it is."""
+    return request.headers.get("User-Agent", "")
+
+
+def lifetime() -> timedelta:
+    """How long a login lasts."""
+    return timedelta(minutes=current_app.config["ACCESS_TOKEN_EXPIRE_MINUTES"])
 
 
 def load_browser(session_id: str) -> SignedIn | None:

@@ -26,7 +26,15 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from webmacs.core import outage
-from webmacs.core.errors import BadRequest, Invalid, Refusal, TooMany, Unauthenticated, Unavailable
+from webmacs.core.errors import (
+    BadRequest,
+    Invalid,
+    Refusal,
+    SecondFactorRequired,
+    TooMany,
+    Unauthenticated,
+    Unavailable,
+)
 from webmacs.web.arrival import Edge
 from webmacs.web.pages import here, htmx
 
@@ -59,10 +67,10 @@ def _view() -> Any:
     return current_app.view_functions.get(request.endpoint or "")
 
 
-def answer(status: int, detail: Detail, headers: dict[str, str] | None = None) -> Response:
-    """The refusal in the form that the asker reads."""
+def answer(status: int, detail: Detail, headers: dict[str, str] | None = None, **more: Any) -> Response:
+    """The refusal in the form that the asker reads; `more` stands beside the detail in JSON."""
     if asked_for_json():
-        body: dict[str, Any] = {"detail": detail}
+        body: dict[str, Any] = {"detail": detail, **more}
         if status == 500:
             body["request_id"] = g.get("request_id")
         response = make_response(jsonify(body), status)
@@ -106,7 +114,7 @@ def _refuse_nul() -> None:
 
 def _refused(refusal: Refusal, status: int) -> Response:
     if isinstance(refusal, Unauthenticated):
-        return _sign_in(str(refusal))
+        return _sign_in(refusal)
     if isinstance(refusal, BadRequest):
         return answer(status, refusal.errors)
     if isinstance(refusal, Invalid):
@@ -156,9 +164,10 @@ def _exists_without_slash() -> bool:
     return adapter is not None and adapter.test(request.path.rstrip("/"), request.method)
 
 
-def _sign_in(sentence: str) -> Response:
+def _sign_in(refusal: Unauthenticated) -> Response:
     if asked_for_json():
-        return answer(401, sentence, {"WWW-Authenticate": "Bearer"})
+        more = {"second_factor": refusal.ways} if isinstance(refusal, SecondFactorRequired) else {}
+        return answer(401, str(refusal), {"WWW-Authenticate": "Bearer"}, **more)
     url = url_for("accounts.login", next=here() if request.method == "GET" else None)
     if htmx:
         return make_response("", 401, {"HX-Redirect": url})

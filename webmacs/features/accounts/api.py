@@ -1,9 +1,5 @@
 """/api/v1/auth and /api/v1/users."""
 
-from datetime import timedelta
-
-from flask import current_app, request
-
 from webmacs.api.endpoint import endpoint
 from webmacs.core.identity import Actor
 from webmacs.core.paging import PageOut
@@ -19,14 +15,17 @@ from webmacs.features.accounts.schemas import (
     UserOut,
     UserPatch,
 )
+from webmacs.web.arrival import device, lifetime
 
 
 @bp.post("/api/v1/auth/login")
 @endpoint("Authenticate and receive a JWT", can=Access.PUBLIC, body=LoginIn, out=LoginOut, errors=(401,))
 def login_json(actor: Actor, body: LoginIn) -> object:  # noqa: ARG001 - every view gets the actor
-    """The token goes into `Authorization: Bearer …` of the following requests."""
-    lifetime = timedelta(minutes=current_app.config["ACCESS_TOKEN_EXPIRE_MINUTES"])
-    login = operations.sign_in(body, "jwt", request.headers.get("User-Agent", ""), lifetime)
+    """The token goes into `Authorization: Bearer …` of the following requests.
+
+    Whoever has a second factor sends its `code` too; without a right one the answer is 401 and lists `second_factor`.
+    """
+    login = operations.sign_in(body, "jwt", device(), lifetime())
     return LoginOut(
         access_token=operations.access_token(login), public_id=login.user.public_id, username=login.user.username
     )

@@ -7,10 +7,11 @@ from webmacs.core.facts import Fact
 
 @dataclass(frozen=True)
 class UserSignedIn(Fact):
-    """Somebody gave the right password."""
+    """Somebody proved who they are."""
 
     user_id: int
     username: str
+    way: str = ""  # what followed the password, or stood in its place
 
 
 @dataclass(frozen=True)

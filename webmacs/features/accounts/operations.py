@@ -22,6 +22,9 @@ from webmacs.features.accounts.schemas import (
     UserIn,
     UserPatch,
 )
+from webmacs.features.factors import operations as factors
+from webmacs.features.factors.schemas import Way
+from webmacs.gateways.passwords import hash_good, refuse_guessable
 from webmacs.gateways.signing import fingerprint, hash_password, is_outdated, signer, verify_password
 
 NOTE_USE_EVERY = timedelta(minutes=1)
@@ -31,16 +34,21 @@ NOTE_USE_EVERY = timedelta(minutes=1)
 
 
 def sign_in(attempt: LoginIn, via: Literal["browser", "jwt"], device: str, lifetime: timedelta) -> Login:
-    """Check the password and open a login. One sentence for every failure, and the same time for it."""
+    """Check the password and open a login. One sentence for every wrong password, and the same time for it.
+
+    Raises `SecondFactorRequired` when the user has a second factor and the attempt carries no right code.
+    """
     user = queries.by_email(attempt.email)
     if not verify_password(attempt.password, user.password_hash if user else None) or user is None:
         raise Unauthenticated("Invalid email or password.")
     if user.password_hash is not None and is_outdated(user.password_hash):
         user.password_hash = hash_password(attempt.password)
-    return open_login(user, via, device, lifetime)
+    return open_login(user, via, device, lifetime, factors.require(user.id, attempt.code))
 
 
-def open_login(user: User, via: Literal["browser", "jwt"], device: str, lifetime: timedelta) -> Login:
+def open_login(
+    user: User, via: Literal["browser", "jwt"], device: str, lifetime: timedelta, way: Way | None = None
+) -> Login:
     """Open a login for somebody who has proved who they are. Raises `Unauthenticated` when they may not come in."""
     organization_id = queries.where_last(user)
     if organization_id is None:
@@ -60,7 +68,7 @@ def open_login(user: User, via: Literal["browser", "jwt"], device: str, lifetime
     user.last_login_at = now
     db.session.add(login)
     db.session.flush()
-    emit(UserSignedIn(organization_id, user.id, user.username))
+    emit(UserSignedIn(organization_id, user.id, user.username, way or ""))
     return login
 
 
@@ -102,6 +110,11 @@ def end_logins(user_id: int | None, *which: Any) -> None:
     mine = Login.user_id == user_id, Login.revoked_on.is_(None), *which
     db.session.execute(update(Login).where(*mine).values(revoked_on=clock.now()))
     tell_that_access_ended(user_id)
+
+
+def end_logins_besides(user_id: int, session_id: str | None) -> None:
+    """End the user's logins but the one in use."""
+    end_logins(user_id, Login.public_id != (session_id or ""))
 
 
 def tell_that_access_ended(user_id: int | None) -> None:
@@ -159,7 +172,7 @@ def add_user(organization_id: int, email: str, username: str, password: str | No
         public_id=new_id("usr"),
         email=email,
         username=username,
-        password_hash=None if password is None else hash_password(password),
+        password_hash=None if password is None else hash_good(password, username, email),
         registered_on=clock.now(),
     )
     db.session.add(user)
@@ -203,13 +216,13 @@ def _apply(member: Membership, changes: dict[str, Any]) -> None:
     user = member.user
     if "role" in changes:
         member.role = changes["role"]
-    if "password" in changes:
-        user.password_hash = hash_password(changes["password"])
     if "is_disabled" in changes:
         user.disabled_on = clock.now() if changes["is_disabled"] else None
     user.is_installation_admin = changes.get("is_installation_admin", user.is_installation_admin)
     user.email = changes.get("email", user.email)
     user.username = changes.get("username", user.username)
+    if "password" in changes:
+        user.password_hash = hash_good(changes["password"], user.username, user.email)
     db.session.flush()
 
 
@@ -276,7 +289,7 @@ def refuse_duplicates(email: str | None, username: str | None, besides: int | No
 
 def set_password(user: User, password: str) -> None:
     """Give somebody a new password; all of their logins end."""
-    user.password_hash = hash_password(password)
+    user.password_hash = hash_good(password, user.username, user.email)
     end_logins(user.id)
 
 
@@ -295,7 +308,7 @@ def change_own_password(actor: Actor, wish: PasswordChange) -> User:
     user = queries.me(actor)
     if not verify_password(wish.current_password, user.password_hash):
         raise Invalid({"current_password": "This is not your present password."})
-    user.password_hash = hash_password(wish.password)
+    user.password_hash = hash_good(wish.password, user.username, user.email)
     end_other_logins(actor)
     return user
 
@@ -330,15 +343,20 @@ def claim(wish: ClaimIn) -> Membership:
     row = queries.claim_row(wish.code.strip().upper())
     if row is None or queries.is_claimed():
         raise Invalid({"code": "This code is not valid (any more). Restart WebMACS to see a new one."})
+    refuse_guessable(wish.password, wish.username, wish.email)
     db.session.delete(row)
     return create_first_admin(UserIn(email=wish.email, username=wish.username, password=wish.password))
 
 
 def create_first_admin(new: UserIn) -> Membership:
-    """Make the first administrator of an installation that nobody owns yet."""
+    """Make the first administrator of an installation that nobody owns yet.
+
+    The password is not judged: it may come from the environment, and a server that does not start helps nobody.
+    """
     if queries.is_claimed():
         raise Conflict("This installation already has an administrator.")
-    member = add_user(ensure_organization().id, new.email, new.username, new.password, Role.ADMIN)
+    member = add_user(ensure_organization().id, new.email, new.username, None, Role.ADMIN)
+    member.user.password_hash = hash_password(new.password)
     member.user.is_installation_admin = True
     db.session.flush()
     return member

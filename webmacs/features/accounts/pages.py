@@ -1,18 +1,20 @@
 """Claiming, signing in and out, and one's own profile."""
 
-from datetime import timedelta
+from flask import Response, redirect, request, session
 
-from flask import Response, current_app, redirect, request, session
-from flask_login import login_user
-
-from webmacs.core.errors import Unauthenticated
+from webmacs.core.errors import SecondFactorRequired, Unauthenticated
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Access, Can
 from webmacs.features.accounts import operations, queries
 from webmacs.features.accounts.blueprint import bp
 from webmacs.features.accounts.forms import ClaimForm, LoginForm, NameForm, PasswordForm
 from webmacs.features.accounts.schemas import ClaimIn, LoginIn, PasswordChange, ProfilePatch
-from webmacs.web.arrival import SignedIn
+from webmacs.features.factors import operations as factors
+from webmacs.features.factors import queries as factors_queries
+from webmacs.features.factors.schemas import Purpose
+from webmacs.gateways.passkeys import Site
+from webmacs.web.address import public_address
+from webmacs.web.arrival import device, lifetime, remember_browser
 from webmacs.web.forms import SchemaForm
 from webmacs.web.pages import local_target, page, screen, see
 
@@ -46,7 +48,12 @@ def login(actor: Actor) -> Response:
         return redirect(target, 303)  # type: ignore[return-value]
     if not queries.is_claimed():
         return see("accounts.claim")
-    return page("accounts/login.html", form=LoginForm(), next=target)
+    return _login(LoginForm(), target)
+
+
+def _login(form: LoginForm, target: str) -> Response:
+    has_passkeys = factors_queries.any_passkey() and Site(public_address()).has_name
+    return page("accounts/login.html", status=form.status, form=form, next=target, has_passkeys=has_passkeys)
 
 
 @bp.post("/login")
@@ -58,18 +65,18 @@ def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the a
     try:
         if form.submit(LoginIn, _begin) is not None:
             return redirect(target, 303)  # type: ignore[return-value]
+    except SecondFactorRequired as more:
+        session.clear()
+        session[Purpose.SIGN_IN] = factors.begin(Purpose.SIGN_IN, more.user_id)
+        return see("signin.second_factor", next=target)
     except Unauthenticated as refused:
         form.form_errors, form.status = [str(refused)], 401
-    return page("accounts/login.html", status=form.status, form=form, next=target)
+    return _login(form, target)
 
 
 def _begin(attempt: LoginIn) -> bool:
-    lifetime = timedelta(minutes=current_app.config["ACCESS_TOKEN_EXPIRE_MINUTES"])
-    opened = operations.sign_in(attempt, "browser", request.headers.get("User-Agent", ""), lifetime)
-    found = operations.recognise_browser(opened.public_id)
-    session.clear()  # nothing of an anonymous visit, its CSRF secret included, survives the sign-in
-    session.permanent = True
-    return found is not None and bool(login_user(SignedIn(found[0])))
+    remember_browser(operations.sign_in(attempt, "browser", device(), lifetime()).public_id)
+    return True
 
 
 @bp.post("/logout")
@@ -98,6 +105,7 @@ def _profile(actor: Actor, failed: SchemaForm | None = None) -> Response:
         name_form=forms.get("NameForm") or NameForm(formdata=None, username=user.username),
         password_form=forms.get("PasswordForm") or PasswordForm(formdata=None),
         logins=queries.logins(actor),
+        summary=factors_queries.summary(actor),
     )
 
 

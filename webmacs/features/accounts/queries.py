@@ -67,6 +67,14 @@ def me(actor: Actor) -> User:
     return user
 
 
+def by_id(user_id: int) -> User:
+    """Somebody who has just proved who they are."""
+    user = db.session.get(User, user_id)
+    if user is None:
+        raise Unauthenticated("User not found.")
+    return user
+
+
 def by_email(email: str) -> User | None:
     """The person with this address, in whatever case it was typed."""
     return db.session.scalar(select(User).where(User.email == email.lower(), User.is_service.is_(False)))

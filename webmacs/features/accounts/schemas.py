@@ -36,6 +36,9 @@ class LoginIn(Schema):
 
     email: Email
     password: str = Field(min_length=1, max_length=1024)
+    code: Annotated[str, StringConstraints(max_length=64), NO_NUL] | None = Field(
+        None, description="Of the authenticator app, or a recovery code; for users with a second factor"
+    )
 
 
 class LoginOut(Schema):
