@@ -67,7 +67,7 @@ class Authenticators:
     """How a credential becomes an actor; the factory hands in the functions of the accounts feature."""
 
     bearer: Callable[[str], Recognised]
-    session: Callable[[str], Recognised | None]
+    session: Callable[[str], Recognised]
     note_use: Callable[[Actor], None]
 
 
@@ -146,8 +146,7 @@ def remember_browser(session_id: str) -> None:
     found = authenticators().session(session_id)
     session.clear()
     session.permanent = True
-    if found is not None:
-        login_user(SignedIn(found.actor))
+    login_user(SignedIn(found.actor))
 
 
 def device() -> str:
@@ -162,8 +161,10 @@ def lifetime() -> timedelta:
 
 def load_browser(session_id: str) -> SignedIn | None:
     """flask-login's question: who is behind the id in the cookie?"""
-    found = authenticators().session(session_id)
-    if found is None:
+    try:
+        # what a bearer shows never has a blank in it, so the two cannot be mistaken for each other
+        found = remembered().recognise(f"session {session_id}", lambda: authenticators().session(session_id))
+    except Unauthenticated:
         return None
     g.use_is_due = found.use_is_due
     return SignedIn(found.actor)

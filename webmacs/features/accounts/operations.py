@@ -54,7 +54,7 @@ def open_login(
     if organization_id is None:
         raise Unauthenticated("This account belongs to no organization (any more).")
     public_id, now = new_id("ses"), clock.now()
-    queries.actor_of(user, organization_id, via, public_id)
+    queries.actor_of(user, queries.role_in(organization_id, user.id), organization_id, via, public_id)
     login = Login(
         public_id=public_id,
         user=user,
@@ -80,7 +80,7 @@ def access_token(login: Login) -> str:
             "jti": login.public_id,
             "iat": int(login.created_on.timestamp()),
             "exp": int(login.expires_on.timestamp()),
-            "role": queries.actor_of(login.user, login.organization_id, "jwt", login.public_id).role,
+            "role": queries.role_in(login.organization_id, login.user_id) or Role.ADMIN,
         }
     )
 
@@ -141,10 +141,10 @@ def recognise_jwt(credential: str) -> Recognised:
     return Recognised(actor, login.expires_on, _is_due(login))
 
 
-def recognise_browser(session_id: str) -> Recognised | None:
-    """Who a browser's session stands for, None when it ended."""
-    found = queries.login_of_browser(session_id)
-    return None if found is None else Recognised(found[0], found[1].expires_on, _is_due(found[1]))
+def recognise_browser(session_id: str) -> Recognised:
+    """Who a browser's session stands for. Raises `Unauthenticated` when it ended."""
+    actor, login = queries.login_of_browser(session_id)
+    return Recognised(actor, login.expires_on, _is_due(login))
 
 
 def _is_due(login: Login) -> bool:

@@ -151,26 +151,35 @@ def service_user(organization_id: int, username: str) -> User | None:
     return db.session.scalar(select(User).where(User.id.in_(mine), User.username == username, User.is_service))
 
 
-def actor_of(user: User, organization_id: int, via: Via, session_id: str) -> Actor:
+def role_in(organization_id: int, user_id: int) -> str | None:
+    """The user's role in an organization, None when they are no member."""
+    mine = Membership.user_id == user_id, Membership.organization_id == organization_id
+    return db.session.scalar(select(Membership.role).where(*mine))
+
+
+def with_role(credential: Any) -> Select[Any]:
+    """Rows of a table of credentials with their owners, and the role that the owner has where it acts: one question."""
+    there = (Membership.user_id == credential.user_id) & (Membership.organization_id == credential.organization_id)
+    return select(credential, Membership.role).outerjoin(Membership, there)
+
+
+def actor_of(user: User, role: str | None, organization_id: int, via: Via, session_id: str) -> Actor:
     """The user at work in an organization. Raises `Unauthenticated` when they may not (any more)."""
     if user.disabled_on is not None:
         raise Unauthenticated("This account is disabled.")
-    role = db.session.scalar(
-        select(Membership.role).where(Membership.user_id == user.id, Membership.organization_id == organization_id)
-    )
-    if user.is_installation_admin:
-        role = Role.ADMIN
-    if role is None:
+    is_chief = user.is_installation_admin
+    if role is None and not is_chief:
         raise Unauthenticated("You are not a member of this organization any more.")
+    granted = Role.ADMIN if is_chief or role is None else Role(role)
     return Actor(
         user.id,
         user.public_id,
         user.username,
         organization_id,
-        Role(role),
+        granted,
         via,
         session_id,
-        is_installation_admin=user.is_installation_admin,
+        is_installation_admin=is_chief,
     )
 
 
@@ -179,23 +188,23 @@ def login_of_jwt(token: str) -> tuple[Actor, Login]:
     claims = signer.read(token)
     if claims is None:
         raise Unauthenticated("Invalid or expired token.")
-    login = db.session.scalar(select(Login).where(Login.public_id == str(claims.get("jti"))))
-    if login is None:
+    found = db.session.execute(with_role(Login).where(Login.public_id == str(claims.get("jti")))).first()
+    if found is None:
         raise Unauthenticated("User not found.")
+    login, role = found
     if login.revoked_on is not None:
         raise Unauthenticated("Token has been revoked.")
-    return actor_of(login.user, login.organization_id, "jwt", login.public_id), login
+    return actor_of(login.user, role, login.organization_id, "jwt", login.public_id), login
 
 
-def login_of_browser(public_id: str) -> tuple[Actor, Login] | None:
-    """Who a browser's session stands for, None when it ended."""
-    login = db.session.scalar(select(Login).where(Login.public_id == public_id, Login.via == "browser"))
-    if login is None or login.revoked_on is not None or login.expires_on <= clock.now():
-        return None
-    try:
-        return actor_of(login.user, login.organization_id, "browser", login.public_id), login
-    except Unauthenticated:
-        return None
+def login_of_browser(public_id: str) -> tuple[Actor, Login]:
+    """Who a browser's session stands for. Raises `Unauthenticated` when it ended."""
+    mine = with_role(Login).where(Login.public_id == public_id, Login.via == "browser")
+    found = db.session.execute(mine).first()
+    if found is None or found[0].revoked_on is not None or found[0].expires_on <= clock.now():
+        raise Unauthenticated("The session has ended.")
+    login, role = found
+    return actor_of(login.user, role, login.organization_id, "browser", login.public_id), login
 
 
 def logins(actor: Actor) -> Sequence[Login]:

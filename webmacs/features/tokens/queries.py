@@ -51,12 +51,13 @@ def is_token_of(token: str, username: str) -> bool:
 
 def owner_of(token: str) -> tuple[Actor, ApiToken]:
     """Who an API token stands for. Raises `Unauthenticated` with the documented sentence."""
-    row = db.session.scalar(select(ApiToken).where(ApiToken.token_hash == fingerprint(token)))
-    if row is None:
+    found = db.session.execute(accounts.with_role(ApiToken).where(ApiToken.token_hash == fingerprint(token))).first()
+    if found is None:
         raise Unauthenticated("Invalid API token.")
+    row, role = found
     if row.expires_at is not None and row.expires_at <= clock.now():
         raise Unauthenticated("API token has expired.")
-    actor = accounts.actor_of(row.user, row.organization_id, "token", row.public_id)
+    actor = accounts.actor_of(row.user, role, row.organization_id, "token", row.public_id)
     known = {scope.value for scope in Scope}
     scopes = None if row.scopes is None else frozenset(Scope(name) for name in row.scopes if name in known)
     return replace(actor, scopes=scopes, events=None if row.events is None else frozenset(row.events)), row
