@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 from flask import Flask
+from redis import Redis
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import make_url
 
@@ -146,10 +147,23 @@ class Site:
         """The URL of the PostgreSQL server of the run."""
         return self._stack.enter_context(servers.postgresql(self._run))
 
+    def forgive(self) -> None:
+        """Forget who failed to sign in how often, and what else is counted."""
+        redis = Redis.from_url(self.redis)
+        counted = redis.keys("count:*")
+        if counted:
+            redis.delete(*counted)
+
     def settings(self, url: str, **others: Any) -> Settings:
         """Settings for an application on the database `url`."""
         data = Path(tempfile.mkdtemp(dir=self.folder))
-        chosen = {"secret_key": SECRET, "log_level": "error", "redis_url": self.redis, "server_url": "http://localhost"}
+        chosen: dict[str, Any] = {
+            "secret_key": SECRET,
+            "log_level": "error",
+            "redis_url": self.redis,
+            "server_url": "http://localhost",
+        }
+        chosen["rate_limit_per_minute"] = 0  # all tests have one address
         return Settings(database_url=url, data_dir=data, **(chosen | others))
 
     def fresh(self, database: str) -> str:
@@ -220,6 +234,7 @@ def installation(site: Site, database: str) -> Installation:
     """The installation on this database, with empty tables."""
     installation = site.installation(database)
     installation.empty()
+    site.forgive()
     return installation
 
 

@@ -47,15 +47,17 @@ from webmacs.features.system import api as system_api
 from webmacs.features.tokens import api as tokens_api
 from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens import pages as tokens_pages
+from webmacs.gateways.counters import Counters
 from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import signer
 from webmacs.ingest import bulk as datapoints_bulk
 from webmacs.settings import Settings
+from webmacs.web import cors, headers, limits, patterns, templating
 from webmacs.web import errors as web_errors
-from webmacs.web import headers, patterns, templating
 from webmacs.web.arrival import Authenticators, Edge, csrf, load_browser
 from webmacs.web.credentials import Credentials
 from webmacs.web.pages import htmx
+from webmacs.web.proxies import Proxies
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -147,6 +149,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.development:
         app.register_blueprint(patterns.bp)
     headers.install(app)
+    cors.install(app, settings.cors_origins)
+    limits.install(app, settings.rate_limit_per_minute)
     templating.install(app)
     web_errors.install(app, ERRORS)
     _refuse_undeclared(app)
@@ -174,6 +178,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         SESSION_COOKIE_SAMESITE="Lax",
         PERMANENT_SESSION_LIFETIME=timedelta(minutes=settings.access_token_expire_minutes),
         WTF_CSRF_CHECK_DEFAULT=False,
+        WTF_CSRF_SSL_STRICT=False,  # it asks for a Referer, which many leave out; the token is bound to the session
         WTF_CSRF_TIME_LIMIT=None,
         TEMPLATES_AUTO_RELOAD=settings.development,
     )
@@ -196,6 +201,10 @@ def _extend(app: Flask, settings: Settings) -> None:
         tokens.recognise, accounts.recognise_browser, tokens.note_use
     )
     app.extensions["webmacs.credentials"] = Credentials()
+    app.extensions["webmacs.proxies"] = proxies = Proxies(settings.trusted_proxies)
+    if proxies:
+        app.wsgi_app = proxies.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    app.extensions["webmacs.counters"] = Counters(settings.redis_url)
     app.extensions["webmacs.periodic"] = PERIODIC
     app.extensions["webmacs.resources"] = RESOURCES
     # nothing connects before it is used; without a Redis only the live view polls and the worker does not start

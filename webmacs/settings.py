@@ -1,13 +1,16 @@
 """Every setting, read from the environment once. An unknown WEBMACS_* name is an error that names it."""
 
+import json
 import os
 import re
 import secrets
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 TEST_PREFIX = "WEBMACS_TEST_"
 ELSEWHERE = frozenset({"WEBMACS_PASSWORD"})  # read by `webmacs users create`
@@ -46,6 +49,29 @@ def _site(url: str) -> str:
     if url and not re.fullmatch(r"https?://[^/?#@\s]+/?", url):
         raise ValueError("must be an address such as https://lab.example, without a path")
     return url.rstrip("/")
+
+
+def _listed(given: Any) -> Any:
+    """A JSON array or a comma-separated list, as a list."""
+    if not isinstance(given, str):
+        return given
+    if given.lstrip().startswith("["):
+        try:
+            return json.loads(given)
+        except ValueError as broken:
+            raise ValueError("must be a JSON array or a comma-separated list") from broken
+    return [item.strip() for item in given.split(",") if item.strip()]
+
+
+def _origin(given: str) -> str:
+    """An origin as browsers write it."""
+    if given == "*":
+        raise ValueError("must name each origin: * would hand everybody's credentials to every site")
+    parts = urlsplit(given.strip().rstrip("/").lower())
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or "@" in parts.netloc:
+        raise ValueError("must be origins such as https://lab.example or http://localhost:3000")
+    usual = {"http": ":80", "https": ":443"}[parts.scheme]
+    return f"{parts.scheme}://{parts.netloc.removesuffix(usual)}"
 
 
 class Settings(BaseModel):
@@ -94,6 +120,25 @@ class Settings(BaseModel):
         "WEBMACS_SECURE_COOKIES",
         False,
         description="1 when browsers reach WebMACS by https: Secure, __Host- cookies and HSTS",
+    )
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_listed)] = _setting(
+        "WEBMACS_TRUSTED_PROXIES",
+        (),
+        description="Networks of the proxies whose X-Forwarded-For, -Proto and -Host are believed, comma-separated; "
+        "empty means nobody",
+    )
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], BeforeValidator(_listed)] = _setting(
+        "CORS_ORIGINS",
+        (),
+        description="Origins of other sites whose pages may use the API, as a JSON array or comma-separated",
+    )
+    rate_limit_per_minute: int | None = _setting(
+        "RATE_LIMIT_PER_MINUTE",
+        None,
+        ge=0,
+        le=10_000_000,
+        description="Requests a minute of one credential, and of one address without any; 0 means no limit; empty "
+        "means 100000 of a credential and 300 of an address",
     )
     access_token_expire_minutes: int = _setting(
         "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, ge=1, le=525600, description="Lifetime of a login in minutes"

@@ -72,6 +72,7 @@ class Running:
             "PYTHONPATH": str(ROOT),
             "WEBMACS_DATA_DIR": str(self.folder),
             "WEBMACS_PORT": str(self.port),
+            "RATE_LIMIT_PER_MINUTE": "0",  # all tests have one address
             "INITIAL_ADMIN_EMAIL": MAIL,
             "INITIAL_ADMIN_USERNAME": "ada",
             "INITIAL_ADMIN_PASSWORD": PASSWORD,

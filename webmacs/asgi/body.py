@@ -88,8 +88,8 @@ async def say_briefly(send: Send, status: int, sentence: str) -> None:
     """An answer that needs no application, and the end of the connection."""
     headers = [
         (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
         (b"connection", b"close"),
-        (b"x-content-type-options", b"nosniff"),
     ]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": orjson.dumps({"detail": sentence})})

@@ -12,7 +12,7 @@ from flask import Flask
 
 from webmacs.asgi.body import ClientGoneError, parting, say_briefly, take
 from webmacs.asgi.bridge import Bridge, environ
-from webmacs.asgi.memory import Key, Memory
+from webmacs.asgi.memory import Asked, Memory
 from webmacs.asgi.protocol import Protocol
 from webmacs.core.db import db
 from webmacs.ingest import telemetry
@@ -26,8 +26,11 @@ from webmacs.live import socket as stream_socket
 from webmacs.live.hub import Hub
 from webmacs.live.socket import StreamSocket
 from webmacs.live.sse import Receive, Scope, Send, Stream
+from webmacs.web import limits
 from webmacs.web.arrival import LASTS_UNTIL, SAFE_METHODS, largest_bodies
 from webmacs.web.credentials import Credentials
+from webmacs.web.headers import Completion
+from webmacs.web.proxies import Proxies
 
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -69,30 +72,32 @@ class Pages:
                 await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
                 await send({"type": "http.response.body", "body": answer.body})
                 return
-        key = self._memory.key_of(scope) if self._memory is not None else None
+        asked = self._memory.asked(scope) if self._memory is not None else None
         if self._memory is None:
             await self._bridge(environ(scope, body, length), receive, send)
-        elif key is None:
+        elif asked is None:
             await self._bridge(environ(scope, body, length), receive, send)
             if scope["method"] not in SAFE_METHODS:
                 self._memory.forget("health")
         else:
-            await self._remembered(self._memory, key, environ(scope, body, length), receive, send)
+            await self._remembered(self._memory, asked, environ(scope, body, length), receive, send)
 
     async def _remembered(
-        self, memory: Memory, key: Key, request: dict[str, Any], receive: Receive, send: Send
+        self, memory: Memory, asked: Asked, request: dict[str, Any], receive: Receive, send: Send
     ) -> None:
         """Answer from memory, else from a thread, and remember that if the endpoint says that it may be."""
-        kept = memory.find(key)
-        if kept is not None:
-            await send({"type": "http.response.start", "status": kept.status, "headers": kept.fresh_headers()})
+        kept = memory.find(asked.key)
+        counted = memory.count(asked) if kept is not None else None
+        if kept is not None and counted is not None:  # otherwise the application counts, and may refuse
+            headers = [*kept.fresh_headers(), *counted]
+            await send({"type": "http.response.start", "status": kept.status, "headers": headers})
             await send({"type": "http.response.body", "body": kept.body})
             return
         turn = memory.turn()
         call = await self._bridge(request, receive, send)
         topic = request.get(LASTS_UNTIL)
         if topic is not None and call.is_whole:
-            memory.keep(key, topic, turn, call.status, call.headers, call.piece)
+            memory.keep(asked.key, topic, turn, call.status, call.headers, call.piece)
 
 
 class Server:
@@ -103,8 +108,10 @@ class Server:
     def __init__(self, app: Flask) -> None:
         _be_modest()
         self._app = app
+        self._proxies: Proxies = app.extensions["webmacs.proxies"]
+        self._completion = Completion(app)
         self._credentials: Credentials = app.extensions["webmacs.credentials"]
-        self._memory = Memory(self._credentials)
+        self._memory = Memory(self._credentials, limits.installed(app))
         self._pages = Pages(Bridge(app), app.config["MAX_CONTENT_LENGTH"], self._memory, largest_bodies(app))
         self._hub = Hub(app.config["REDIS_URL"], self._overhear)
         self._stream = Stream(app, self._hub)
@@ -121,16 +128,20 @@ class Server:
         """Route one connection."""
         if scope["type"] == "lifespan":
             await self._live_and_die(receive, send)
-        elif scope["type"] == "websocket":
+            return
+        scope = self._proxies.believed(scope)
+        if scope["type"] == "websocket":
             socket = self._sockets.get(scope["path"])
             if socket is None:
                 await send({"type": "websocket.close"})  # before it was accepted: the handshake is answered with 403
             else:
                 await socket(scope, receive, send)
-        elif scope["path"] == "/live/stream" and scope["method"] == "GET":
+            return
+        is_fast = scope["method"] == "POST" and scope["path"] in (SINGLE, BATCH)
+        send = self._completion.around(scope, send, has_usual=is_fast)
+        if scope["path"] == "/live/stream" and scope["method"] == "GET":
             await self._stream(scope, receive, send)
         else:
-            is_fast = scope["method"] == "POST" and scope["path"] in (SINGLE, BATCH)
             await self._pages(scope, receive, send, self._door if is_fast else None)
 
     def _overhear(self, message: dict[str, Any]) -> None:

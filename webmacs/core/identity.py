@@ -48,6 +48,7 @@ class Actor:
     scopes: frozenset[Scope] | None = None
     events: frozenset[str] | None = None
     is_installation_admin: bool = False
+    requests_per_minute: int | None = None  # what the token may send at most; None: as much as everybody
 
     @property
     def is_anonymous(self) -> bool:

@@ -2,6 +2,10 @@
 
 import hashlib
 import hmac
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from argon2 import PasswordHasher
@@ -10,11 +14,17 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import OctKey
 
+from webmacs.core.errors import Unavailable
+
 ISSUER = "webmacs"
+PLACES = 12  # passwords that are computed or wait for it: fewer than there are threads, so that others go on
 
 # 19 MiB, two passes: the OWASP minimum for argon2id; about 25 ms on a small computer
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
 _nobody = _hasher.hash("no password has this hash")
+
+_places = threading.BoundedSemaphore(PLACES)
+_computing = threading.BoundedSemaphore(max(2, os.cpu_count() or 1))  # each takes 19 MiB and a processor
 
 
 class Signer:
@@ -49,15 +59,32 @@ class Signer:
 signer = Signer()
 
 
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """A place among those who compute. Raises `Unavailable` when too many wait for one: a flood ends here."""
+    if not _places.acquire(blocking=False):
+        raise Unavailable("Too many people are signing in at the moment. Try again in a few seconds.")
+    try:
+        with _computing:
+            yield
+    finally:
+        _places.release()
+
+
 def hash_password(password: str) -> str:
-    """An argon2id hash with its own salt."""
-    return _hasher.hash(password)
+    """An argon2id hash with its own salt. Raises `Unavailable` when too many are computed already."""
+    with _in_turn():
+        return _hasher.hash(password)
 
 
 def verify_password(password: str, password_hash: str | None) -> bool:
-    """Whether the password fits. Without a hash the same work is done, so that time tells nothing about accounts."""
+    """Whether the password fits. Without a hash the same work is done, so that time tells nothing about accounts.
+
+    Raises `Unavailable` when too many are computed already.
+    """
     try:
-        return _hasher.verify(password_hash or _nobody, password) and password_hash is not None
+        with _in_turn():
+            return _hasher.verify(password_hash or _nobody, password) and password_hash is not None
     except (VerificationError, InvalidHashError):
         return False
 

@@ -131,7 +131,7 @@ def _environ(scope: Scope) -> dict[str, Any]:
     """The request as the pages see it, so that one piece of code decides who is asking."""
     names = {b"cookie", b"authorization"}
     headers = [(k.decode("latin-1"), v.decode("latin-1")) for k, v in scope["headers"] if k.lower() in names]
-    return EnvironBuilder(path="/live/stream", headers=headers, environ_base=peer_of(scope)).get_environ()
+    return EnvironBuilder(path="/live/stream", headers=headers).get_environ() | peer_of(scope)
 
 
 async def _say(send: Send, body: bytes) -> None:
@@ -139,7 +139,8 @@ async def _say(send: Send, body: bytes) -> None:
 
 
 async def _answer(send: Send, status: int, *headers: tuple[bytes, bytes]) -> None:
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    found = [(b"cache-control", b"no-store"), *headers]
+    await send({"type": "http.response.start", "status": status, "headers": found})
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -18,6 +18,7 @@ from webmacs.core.errors import Forbidden, Unauthenticated
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
 from webmacs.web.credentials import Credentials
+from webmacs.web.proxies import client_address
 
 LASTS_UNTIL = "webmacs.lasts_until"  # in the WSGI environment: the answer holds until this topic is told
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -90,9 +91,12 @@ def identify(can: Can | Access = Access.SIGNED_IN) -> Actor:
     """
     if "actor" not in g:
         try:
+            if "refused" in g:  # asked once already, see identify_early
+                raise g.refused
             g.actor = _identify()
-        except (Unauthenticated, *outage.AWAY):
+        except (Unauthenticated, *outage.AWAY) as error:
             if can is not Access.PUBLIC:
+                g.refused = error
                 raise
             g.actor = ANONYMOUS
     actor: Actor = g.actor
@@ -117,9 +121,8 @@ def _refuse_elsewhere(networks: tuple[str, ...] | None) -> None:
     """An API token may be limited to the networks of the machines that use it."""
     if networks is None:
         return
-    here = ip_address(request.remote_addr or "0.0.0.0")  # noqa: S104 - an address that is compared, not bound
-    here = getattr(here, "ipv4_mapped", None) or here
-    if not any(here in ip_network(network) for network in networks):
+    here = client_address()
+    if not here or not any(ip_address(here) in ip_network(network) for network in networks):
         raise Unauthenticated("This API token cannot be used from here.")
 
 

@@ -1,7 +1,7 @@
 """WebSockets before their first message: who asks, from where, and for how long the answer holds."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Container, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +15,7 @@ from webmacs.core.errors import Forbidden, Refusal
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
 from webmacs.web.arrival import LIMITED, identify
+from webmacs.web.cors import origins
 
 Scope = MutableMapping[str, Any]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -34,19 +35,21 @@ def environ_of(scope: Scope) -> dict[str, Any]:
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token")
     if token and not any(name.lower() == "authorization" for name, _ in headers):
         headers.append(("Authorization", f"Bearer {token[0]}"))
-    return EnvironBuilder(path=scope["path"], headers=headers, environ_base=peer_of(scope)).get_environ()
+    return EnvironBuilder(path=scope["path"], headers=headers).get_environ() | peer_of(scope)
 
 
 def peer_of(scope: Scope) -> dict[str, str]:
-    """The address of the other end, as a WSGI environment has it."""
-    return {"REMOTE_ADDR": scope["client"][0]} if scope.get("client") else {}
+    """The address of the other end, and whether it speaks https, as a WSGI environment has them."""
+    secure = scope["scheme"] in ("https", "wss")  # it decides which of a browser's cookies is read
+    peer = (scope.get("client") or ("",))[0]
+    return {"wsgi.url_scheme": "https" if secure else "http", "REMOTE_ADDR": peer}
 
 
-def comes_from_elsewhere(scope: Scope) -> bool:
-    """Whether a page of another site opened the connection: browsers tell, and cannot be made to lie."""
+def comes_from_elsewhere(scope: Scope, allowed: Container[str]) -> bool:
+    """Whether a page of another site, none of the `allowed`, opened the connection: browsers tell, and do not lie."""
     given = {k.lower(): v.decode("latin-1") for k, v in scope["headers"]}
     origin = given.get(b"origin")
-    return origin is not None and urlsplit(origin).netloc != given.get(b"host")
+    return origin is not None and origin not in allowed and urlsplit(origin).netloc != given.get(b"host")
 
 
 async def opened(
@@ -58,7 +61,7 @@ async def opened(
     """
     await receive()
     await send({"type": "websocket.accept"})
-    if comes_from_elsewhere(scope):
+    if comes_from_elsewhere(scope, origins(app)):
         await refuse(send, "This page belongs to another site")
         return None
     try:

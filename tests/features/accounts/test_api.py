@@ -242,6 +242,7 @@ def test_a_new_token_is_shown_once_and_works(vera, client_as, app):
     listed = client_as(vera).get(TOKENS)
     assert listed.json["total"] == 1
     assert set(listed.json["data"][0]) == {
+        "requests_per_minute",
         "public_id",
         "name",
         "last_used_at",

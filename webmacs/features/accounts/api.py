@@ -1,5 +1,7 @@
 """/api/v1/auth and /api/v1/users."""
 
+from contextlib import nullcontext
+
 from webmacs.api.endpoint import endpoint
 from webmacs.core.identity import Actor
 from webmacs.core.paging import PageOut
@@ -16,16 +18,18 @@ from webmacs.features.accounts.schemas import (
     UserPatch,
 )
 from webmacs.web.arrival import device, lifetime
+from webmacs.web.guard import guarded
 
 
 @bp.post("/api/v1/auth/login")
-@endpoint("Authenticate and receive a JWT", can=Access.PUBLIC, body=LoginIn, out=LoginOut, errors=(401,))
+@endpoint("Authenticate and receive a JWT", can=Access.PUBLIC, body=LoginIn, out=LoginOut, errors=(401, 429))
 def login_json(actor: Actor, body: LoginIn) -> object:  # noqa: ARG001 - every view gets the actor
     """The token goes into `Authorization: Bearer …` of the following requests.
 
     Whoever has a second factor sends its `code` too; without a right one the answer is 401 and lists `second_factor`.
     """
-    login = operations.sign_in(body, "jwt", device(), lifetime())
+    with guarded("password", body.email), guarded("factor", body.email) if body.code else nullcontext():
+        login = operations.sign_in(body, "jwt", device(), lifetime())
     return LoginOut(
         access_token=operations.access_token(login), public_id=login.user.public_id, username=login.user.username
     )

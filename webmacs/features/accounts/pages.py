@@ -2,7 +2,7 @@
 
 from flask import Response, redirect, request, session
 
-from webmacs.core.errors import SecondFactorRequired, Unauthenticated
+from webmacs.core.errors import SecondFactorRequired, TooMany, Unauthenticated
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Access, Can
 from webmacs.features.accounts import operations, queries
@@ -16,6 +16,7 @@ from webmacs.gateways.passkeys import Site
 from webmacs.web.address import public_address
 from webmacs.web.arrival import device, lifetime, remember_browser
 from webmacs.web.forms import SchemaForm
+from webmacs.web.guard import guarded
 from webmacs.web.pages import local_target, page, screen, see
 
 
@@ -33,10 +34,15 @@ def claim(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
 def claim_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
     """Make the first administrator and sign them in."""
     form = ClaimForm()
-    if form.submit(ClaimIn, operations.claim) is None:
+    if form.submit(ClaimIn, _claim) is None:
         return page("accounts/claim.html", "accounts/_claim.html", form.status, form=form)
     _begin(LoginIn(email=form.email.data, password=form.password.data))
     return see("dashboards.overview")
+
+
+def _claim(wish: ClaimIn) -> object:
+    with guarded("claim", None):
+        return operations.claim(wish)
 
 
 @bp.get("/login")
@@ -62,6 +68,7 @@ def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the a
     """Check the password and open a session."""
     form = LoginForm()
     target = local_target(request.form.get("next"))
+    wait = None
     try:
         if form.submit(LoginIn, _begin) is not None:
             return redirect(target, 303)  # type: ignore[return-value]
@@ -71,11 +78,18 @@ def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the a
         return see("signin.second_factor", next=target)
     except Unauthenticated as refused:
         form.form_errors, form.status = [str(refused)], 401
-    return _login(form, target)
+    except TooMany as refused:
+        form.form_errors, form.status, wait = [str(refused)], 429, refused.retry_after
+    answer = _login(form, target)
+    if wait is not None:
+        answer.headers["Retry-After"] = str(wait)
+    return answer
 
 
 def _begin(attempt: LoginIn) -> bool:
-    remember_browser(operations.sign_in(attempt, "browser", device(), lifetime()).public_id)
+    with guarded("password", attempt.email):
+        login = operations.sign_in(attempt, "browser", device(), lifetime())
+    remember_browser(login.public_id)
     return True
 
 
@@ -124,7 +138,12 @@ def rename(actor: Actor) -> Response:
 def change_password(actor: Actor) -> Response:
     """Change one's own password; all other logins end."""
     form = PasswordForm()
-    if form.submit(PasswordChange, lambda wish: operations.change_own_password(actor, wish)) is None:
+
+    def change(wish: PasswordChange) -> object:
+        with guarded("own password", actor.public_id):  # a browser that was left open is no place to guess
+            return operations.change_own_password(actor, wish)
+
+    if form.submit(PasswordChange, change) is None:
         return _profile(actor, form)
     return see("accounts.profile")
 

@@ -15,6 +15,7 @@ from webmacs.gateways.passkeys import Site
 from webmacs.web.address import public_address
 from webmacs.web.arrival import device, lifetime, remember_browser
 from webmacs.web.forms import sent_data
+from webmacs.web.guard import guarded
 from webmacs.web.pages import local_target, page, screen, see
 
 
@@ -48,7 +49,13 @@ def second_factor(actor: Actor) -> Response:  # noqa: ARG001 - every view gets t
 def second_factor_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the actor
     """Open a session for a right code. A wrong one leads back (303): a refusal would not keep that it was tried."""
     target = local_target(request.form.get("next"))
-    passed = factors.answer_with_code(session.get(Purpose.SIGN_IN, ""), sent_data("code"))
+    handle = session.get(Purpose.SIGN_IN, "")
+    step = factors_queries.step(Purpose.SIGN_IN, handle)
+    # each right password gives a few tries more: guessed codes are counted for the user too
+    with guarded("factor", None if step is None else str(step.user_id)) as attempt:
+        passed = factors.answer_with_code(handle, sent_data("code"))
+        if passed is None:
+            attempt.fail()
     if passed is None:
         return see("signin.second_factor", next=target)
     return _enter(*passed, target)
@@ -118,6 +125,11 @@ def _confirm(actor: Actor, form: ProofForm, target: str | None) -> Response:
 def confirm_now(actor: Actor) -> Response:
     """Check the password, or what stands in its place, for the next ten minutes."""
     form, target = ProofForm(), request.form.get("next")
-    if form.submit(ProofIn, lambda given: operations.confirm(actor, given.proof)) is None:
+
+    def confirm(given: ProofIn) -> object:
+        with guarded("own password", actor.public_id):
+            return operations.confirm(actor, given.proof)
+
+    if form.submit(ProofIn, confirm) is None:
         return _confirm(actor, form, target)
     return redirect(local_target(target), 303)  # type: ignore[return-value]

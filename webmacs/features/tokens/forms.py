@@ -1,6 +1,6 @@
 """The form of a new API token."""
 
-from wtforms import DateTimeLocalField, SelectMultipleField, StringField, widgets
+from wtforms import DateTimeLocalField, IntegerField, SelectMultipleField, StringField, widgets
 
 from webmacs.core.identity import Scope
 from webmacs.core.permissions import SCOPES
@@ -29,6 +29,12 @@ class TokenForm(SchemaForm):
         "Only from these networks", description="For example 192.168.1.0/24, 10.0.0.7. Empty means from everywhere."
     )
     events = StringField("Only for these channels", description="Their ids, with commas between. Empty means for all.")
+
+    requests_per_minute = IntegerField(
+        "Requests a minute at most",
+        description="Empty means as many as everybody may send.",
+        render_kw={"min": 1, "inputmode": "numeric"},
+    )
 
     def _sent(self) -> dict[str, object]:
         sent = super()._sent()

@@ -12,8 +12,8 @@ from webmacs.features.accounts.models import User
 class ApiToken(Base):
     """A long-lived credential for scripts and the agent; only its hash is kept.
 
-    It acts in one organization. `scopes`, `networks` (CIDR) and `events` (public ids of channels) limit it further;
-    None means: not at all.
+    It acts in one organization. `scopes`, `networks` (CIDR), `events` (public ids of channels) and
+    `requests_per_minute` limit it further; None means: not at all.
     """
 
     __tablename__ = "api_tokens"
@@ -26,6 +26,7 @@ class ApiToken(Base):
     scopes: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     networks: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
     events: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    requests_per_minute: Mapped[int | None]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime | None]

@@ -22,6 +22,7 @@ from webmacs.gateways.signing import fingerprint
 
 NOTE_USE_EVERY = timedelta(minutes=1)
 PREFIX = "wm_"
+MORE = "A token cannot make one that may do more than itself."
 
 
 def recognise(credential: str) -> Recognised:
@@ -54,7 +55,10 @@ def create(actor: Actor, new: TokenIn) -> tuple[ApiToken, str]:
 def _refuse_more(actor: Actor, new: TokenIn) -> None:
     for name, mine, wished in (("scopes", actor.scopes, new.scopes), ("events", actor.events, new.events)):
         if mine is not None and (wished is None or not mine >= set(wished)):
-            raise Invalid({name: "A token cannot make one that may do more than itself."})
+            raise Invalid({name: MORE})
+    most, wish = actor.requests_per_minute, new.requests_per_minute
+    if most is not None and (wish is None or wish > most):
+        raise Invalid({"requests_per_minute": MORE})
 
 
 def _add(user: User, organization_id: int, new: TokenIn) -> tuple[ApiToken, str]:
@@ -67,6 +71,7 @@ def _add(user: User, organization_id: int, new: TokenIn) -> tuple[ApiToken, str]
         scopes=None if new.scopes is None else sorted(set(new.scopes)),
         networks=new.networks,
         events=new.events,
+        requests_per_minute=new.requests_per_minute,
         token_hash=fingerprint(secret),
         created_at=clock.now(),
         expires_at=new.expires_at,

@@ -60,4 +60,5 @@ def owner_of(token: str) -> tuple[Actor, ApiToken]:
     actor = accounts.actor_of(row.user, role, row.organization_id, "token", row.public_id)
     known = {scope.value for scope in Scope}
     scopes = None if row.scopes is None else frozenset(Scope(name) for name in row.scopes if name in known)
-    return replace(actor, scopes=scopes, events=None if row.events is None else frozenset(row.events)), row
+    events = None if row.events is None else frozenset(row.events)
+    return replace(actor, scopes=scopes, events=events, requests_per_minute=row.requests_per_minute), row

@@ -29,6 +29,7 @@ class TokenIn(Schema):
     scopes: list[Scope] | None = Field(None, min_length=1, max_length=len(Scope))
     networks: list[Network] | None = Field(None, min_length=1, max_length=50)
     events: list[Reference] | None = Field(None, min_length=1, max_length=500)
+    requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
 
     @field_validator("expires_at")
     @classmethod
@@ -50,6 +51,7 @@ class TokenOut(Schema):
     scopes: list[Scope] | None
     networks: list[str] | None
     events: list[str] | None
+    requests_per_minute: int | None
 
 
 class NewTokenOut(Schema):
