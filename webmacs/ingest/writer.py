@@ -230,7 +230,7 @@ def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
     timed = [row for load in loads for row in load.timed]
     untimed = [row for load in loads for row in load.untimed]
     with wire.transaction() as connection:
-        placed: Sequence[Row] = keeper.write(connection, timed, untimed)
+        placed: Sequence[Row] = keeper.write(connection, timed, untimed, alone=True)
     rest = iter(placed)  # in the order given
     return [list(islice(rest, len(load.untimed))) for load in loads]
 

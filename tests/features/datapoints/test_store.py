@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,7 +21,7 @@ from webmacs.features.datapoints.models import datapoints, latest_datapoints, ro
 from webmacs.features.datapoints.schemas import LAST
 from webmacs.features.datapoints.store import BLOCK, Row
 
-T = 1_790_000_000_000_000
+T = (int(time.time()) // 600 * 600 - 400) * 1_000_000  # lately, and not at the beginning of a block
 FEW, MANY = 5, 600  # many go another way into the database than few
 ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 12), st.integers(0, 3)), max_size=12)
 
@@ -27,7 +29,8 @@ ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 12), st.integers(0, 
 class Bench:
     """A store on an empty database, past the application."""
 
-    def __init__(self, app):
+    def __init__(self, app, alone=False):
+        self.alone = alone
         with app.app_context():
             self.engine = db.engine
         self.url = self.engine.url.render_as_string(hide_password=False)
@@ -41,7 +44,8 @@ class Bench:
 
     def write(self, timed=(), untimed=()):
         with self.transaction() as connection:
-            return self.store.write(connection, [Row(*row) for row in timed], [Row(*row) for row in untimed])
+            rows, wishes = [Row(*row) for row in timed], [Row(*row) for row in untimed]
+            return self.store.write(connection, rows, wishes, alone=self.alone)
 
     def rows(self, table=datapoints):
         with self.engine.connect() as connection:
@@ -56,9 +60,10 @@ class Bench:
             connection.execute(insert(rollup_state).values(id=1, open_from=moment, whole_until=moment))
 
 
-@pytest.fixture
-def bench(app):
-    return Bench(app)
+@pytest.fixture(params=[False, True], ids=["within", "alone"])
+def bench(app, request):
+    """Writes go into a transaction of their caller, or are one by themselves."""
+    return Bench(app, request.param)
 
 
 def _many(count=MANY, events=3):
@@ -186,9 +191,9 @@ def test_several_writes_share_a_transaction(bench):
 def test_any_permutation_and_repetition_of_batches_gives_the_same_table(installation, batches, data):
     """Each moment has one value here: which of two different ones comes first is the sender's order, not ours."""
     spread = 40 * 86_400_000_000  # several months: on PostgreSQL several partitions
-    batches = [[(e, T + n * spread, float(e * n)) for e, n, _ in batch] for batch in batches]
+    batches = [[(e, T + (n - 6) * spread, float(e * n)) for e, n, _ in batch] for batch in batches]
     installation.empty()
-    bench = Bench(installation.app)
+    bench = Bench(installation.app, data.draw(st.booleans()))
     for batch in data.draw(st.permutations(batches)) + data.draw(st.lists(st.sampled_from(batches), max_size=3)):
         bench.write(data.draw(st.permutations(batch)))
     wanted = sorted({row for batch in batches for row in batch})
@@ -223,10 +228,10 @@ from sqlalchemy import create_engine
 from webmacs.core.db import Wire, engine_options
 from webmacs.features.datapoints import store
 from webmacs.features.datapoints.store import Row
-url, seed, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+url, seed, mode, start = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 engine = create_engine(url, **engine_options(url))
 wire = Wire(engine)
-rows = [Row(1 + n % 3, 1_790_000_000_000_000 + n // 3 * 1000, n / 7) for n in range(600)]
+rows = [Row(1 + n % 3, start + n // 3 * 1000, n / 7) for n in range(600)]
 for turn in range(8):
     chosen = rows[(turn + seed) % 3 :: 1 + (turn + seed) % 4]
     with wire.transaction() as connection:
@@ -239,8 +244,40 @@ for turn in range(8):
 
 
 def _process(bench, seed, mode):
-    command = [sys.executable, "-c", PROCESS, bench.url, str(seed), mode]
+    command = [sys.executable, "-c", PROCESS, bench.url, str(seed), mode, str(T)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def test_who_writes_alone_needs_no_other_commit(app):
+    """Small and large, timed and not: where the store may commit, nothing is open afterwards on PostgreSQL."""
+    bench = Bench(app)
+    few, many = [Row(*row) for row in _many(FEW)], [Row(event + 3, *row) for event, *row in _many()]
+    for timed, untimed in ((few, ()), (many, ()), ((), [Row(7, *row[1:]) for row in few[::3]]), ((), many[:1])):
+        with bench.transaction() as connection:
+            is_over = not untimed or untimed[0][0] == 7  # the last one's moment is taken
+            bench.store.write(connection, timed, untimed, alone=True)
+            if bench.engine.dialect.name == "postgresql":
+                assert connection.info.transaction_status.name == ("IDLE" if is_over else "INTRANS")
+    assert len(bench.rows()) == FEW + MANY + 2 + 1
+
+
+@pytest.mark.parametrize("count", [FEW, MANY])
+def test_a_connection_that_is_cut_while_one_writes_alone_is_told_as_such(app, database, count):
+    if database == "sqlite":
+        pytest.skip("a file has no connections that somebody could cut")
+    bench, rows = Bench(app), [Row(*row) for row in _many(count)]
+
+    def write_and_lose():
+        with bench.transaction() as connection:
+            with bench.engine.connect() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": connection.info.backend_pid})
+            bench.store.write(connection, rows, [], alone=True)
+
+    with pytest.raises(psycopg.OperationalError):
+        write_and_lose()
+    assert bench.rows() == []
+    bench.write(rows)
+    assert len(bench.rows()) == count
 
 
 def test_processes_that_write_the_same_points_store_each_once(bench):

@@ -45,7 +45,7 @@ def test_every_unique_key_of_a_spread_table_begins_with_the_channel(app):
 
 
 def test_every_statement_of_the_writer_names_the_channel():
-    for statement in (postgresql.INSERT, postgresql.KEEP, postgresql.MARK, postgresql.COPY.decode()):
+    for statement in (postgresql.INSERT, postgresql.KEEP, postgresql.MARK, postgresql.COPY):
         assert re.search(r"\(event_id\b", statement), statement
     assert postgresql.TAKEN_UNTIL.count("event_id =") == 2
 

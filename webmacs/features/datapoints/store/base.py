@@ -18,12 +18,17 @@ class Row(NamedTuple):
 class Store(Protocol):
     """A database that keeps datapoints."""
 
-    def write(self, connection: Any, timed: Sequence[Row], untimed: Sequence[Row]) -> Sequence[Row]:
+    def write(
+        self, connection: Any, timed: Sequence[Row], untimed: Sequence[Row], *, alone: bool = False
+    ) -> Sequence[Row]:
         """Insert points, keep the latest values, and mark the blocks of late points stale.
 
         (event, ts) that is known already changes nothing; of several for one moment the first counts. The times of
         `untimed` are ours to choose: where one is taken it moves on until it is free, and the values of a channel keep
         their order. Returns those as stored, in the order given.
+
+        `alone` tells that nothing else belongs to the transaction and that it will be committed next: a store may then
+        commit as it writes.
         """
 
     def make_ahead(self, connection: Any) -> None:

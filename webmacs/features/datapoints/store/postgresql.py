@@ -2,34 +2,40 @@
 
 Statements that leave together are sent as one text with the numbers written into it: one trip and no plan to look up,
 a third of what a pipeline of parameters costs. Nothing but numbers gets into it (`%d` and `%.17g` take nothing else).
+PostgreSQL takes such a text for one transaction where none is open: who writes alone needs no trip to begin or commit.
 """
 
+import select
 from collections.abc import Iterable, Sequence
 from struct import Struct
+from typing import Any
 
-from psycopg import Connection, Cursor
-from psycopg.errors import CheckViolation, UniqueViolation
+from psycopg import Connection, Cursor, OperationalError
+from psycopg.errors import CheckViolation, UniqueViolation, error_from_result
+from psycopg.pq import ConnStatus, ExecStatus
 
 from webmacs.features.datapoints.store import cluster, partitions
-from webmacs.features.datapoints.store.base import Row, apart, distinct, key, late_blocks, newest
+from webmacs.features.datapoints.store.base import BLOCK, Row, apart, distinct, key, newest
 
 ROLLUP_LOCK = 0x77656200  # advisory: writers share it, so that whoever moves `open_from` knows that none is under way
-COPY_FROM = 100  # rows; below it a plain statement is faster
+COPY_FROM = 50  # rows; below it a plain statement is faster
 
 # Each statement of such a text has a snapshot of its own: what follows the lock sees what its last owner committed.
 LOCK = f"SELECT pg_advisory_xact_lock_shared({ROLLUP_LOCK})"
 INSERT = "INSERT INTO datapoints (event_id, ts, value) {} ON CONFLICT DO NOTHING"
 KEEP = """INSERT INTO latest_datapoints AS l (event_id, ts, value) {}
 ON CONFLICT (event_id) DO UPDATE SET ts = excluded.ts, value = excluded.value WHERE l.ts < excluded.ts"""
-OPEN_FROM = "SELECT open_from FROM rollup_state WHERE id = 1"
-MARK = """INSERT INTO stale_blocks AS s (event_id, block, marks) VALUES {}
+# takes (event, block, first moment in it)
+MARK = """INSERT INTO stale_blocks AS s (event_id, block, marks)
+SELECT b.event_id, b.block, 1 FROM (VALUES {}) AS b (event_id, block, ts) JOIN rollup_state AS r
+ON r.id = 1 AND b.ts < r.open_from ORDER BY 1, 2
 ON CONFLICT (event_id, block) DO UPDATE SET marks = s.marks + 1"""
 # the end of the run of taken moments that begins at the second number
 TAKEN_UNTIL = """SELECT d.ts FROM datapoints d WHERE d.event_id = {0} AND d.ts >= {1} AND NOT EXISTS
 (SELECT FROM datapoints n WHERE n.event_id = {0} AND n.ts = d.ts + 1) ORDER BY d.ts LIMIT 1"""
 
 # https://www.postgresql.org/docs/current/sql-copy.html, "Binary Format"
-COPY = b"COPY datapoints (event_id, ts, value) FROM STDIN (FORMAT BINARY)"
+COPY = "COPY datapoints (event_id, ts, value) FROM STDIN (FORMAT BINARY)"
 HEAD, TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 FIELDS = Struct("!hiiiqid")  # three fields, each after its length in bytes
 
@@ -37,7 +43,9 @@ FIELDS = Struct("!hiiiqid")  # three fields, each after its length in bytes
 class PostgresqlStore:
     """The store of many hosts."""
 
-    def write(self, connection: Connection, timed: Sequence[Row], untimed: Sequence[Row]) -> Sequence[Row]:
+    def write(
+        self, connection: Connection, timed: Sequence[Row], untimed: Sequence[Row], *, alone: bool = False
+    ) -> Sequence[Row]:
         """See `Store.write`."""
         rows = distinct(timed) if timed else []
         wishes = apart(untimed, rows) if untimed else untimed
@@ -46,6 +54,10 @@ class PostgresqlStore:
             return wishes
         way = partitions.provide(connection, everything)
         write = _write if way.is_steady else _carefully
+        if alone and way.is_steady and not (rows and wishes):
+            if _at_once(connection.pgconn, everything, way.rows, is_new=bool(wishes)):
+                return wishes
+            write = _insert  # some moment is taken
         with connection.cursor() as cursor:
             placed = write(cursor, everything, way.rows, wishes)
             if placed is not wishes:  # some moved on: what became of them counts
@@ -60,6 +72,50 @@ class PostgresqlStore:
         """See `Store.distribute`."""
         cluster.check(connection)
         return cluster.spread(connection)
+
+
+def _at_once(libpq: Any, rows: list[Row], ordered: list[Row], *, is_new: bool) -> bool:
+    """Write and commit in one trip, or two with COPY; False, and nothing is written, when a moment is taken.
+
+    Unless the rows must be new, few of them may be known already.
+    """
+    is_copy = len(rows) >= COPY_FROM
+    insert = COPY if is_copy else INSERT.format(_values(ordered))
+    if is_new and not is_copy:
+        insert = insert.removesuffix(" ON CONFLICT DO NOTHING")
+    # past psycopg's cursor, which would send BEGIN, and takes no text in which COPY is not alone
+    result = libpq.exec_(";".join([LOCK, insert, *_afterwards(rows)]).encode())
+    if result.status == ExecStatus.COPY_IN:
+        libpq.put_copy_data(_packed(ordered))
+        libpq.put_copy_end()
+        result = _last_result(libpq)
+    if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        return True
+    if libpq.status != ConnStatus.OK:
+        raise OperationalError(libpq.get_error_message())
+    error = error_from_result(result)
+    if isinstance(error, UniqueViolation):
+        return False
+    raise error
+
+
+def _last_result(libpq: Any) -> Any:
+    """What became of a text, read to its end: its first error, else its last result."""
+    poll = select.poll()
+    found = None
+    is_flushed = False
+    while True:
+        is_flushed = is_flushed or libpq.flush() == 0
+        if not is_flushed or libpq.is_busy():
+            poll.register(libpq.socket, select.POLLIN if is_flushed else select.POLLIN | select.POLLOUT)
+            poll.poll()  # while this waits other threads go on
+            libpq.consume_input()
+            continue
+        result = libpq.get_result()
+        if result is None:
+            return found
+        if found is None or found.status != ExecStatus.FATAL_ERROR:
+            found = result
 
 
 def _write(cursor: Cursor, rows: list[Row], ordered: list[Row], wishes: Sequence[Row]) -> Sequence[Row]:
@@ -98,12 +154,10 @@ def _insert(cursor: Cursor, rows: list[Row], ordered: list[Row], wishes: Sequenc
 
 def _copy(cursor: Cursor, rows: list[Row], ordered: list[Row], wishes: Sequence[Row]) -> Sequence[Row]:
     """Insert at full speed; when a moment is taken, undo it and go row by row."""
-    pack = FIELDS.pack
-    data = b"".join([HEAD, *[pack(3, 4, event_id, 8, ts, 8, value) for event_id, ts, value in ordered], TAIL])
     _run(cursor, LOCK, "SAVEPOINT batch")
     try:
-        with cursor.copy(COPY) as copy:
-            copy.write(data)
+        with cursor.copy(COPY.encode()) as copy:
+            copy.write(_packed(ordered))
     except UniqueViolation:
         _run(cursor, "ROLLBACK TO batch", "RELEASE batch")
         return _insert(cursor, rows, ordered, wishes)
@@ -113,13 +167,20 @@ def _copy(cursor: Cursor, rows: list[Row], ordered: list[Row], wishes: Sequence[
 
 def _finish(cursor: Cursor, rows: Sequence[Row], *before: str) -> None:
     """Keep the latest values, and mark the blocks of late points; takes sorted rows."""
-    _run(cursor, *before, KEEP.format(_values(newest(rows))), OPEN_FROM)
-    for _ in range(len(before) + 1):
-        cursor.nextset()
-    found = cursor.fetchone()
-    late = late_blocks(rows, found[0]) if found else []
-    if late:
-        _run(cursor, MARK.format(",".join(["(%d,%d,1)" % block for block in late])))  # noqa: UP031 - see above
+    _run(cursor, *before, *_afterwards(rows))
+
+
+def _afterwards(rows: Sequence[Row]) -> list[str]:
+    """The statements that follow the rows, which are sorted."""
+    first = {(event_id, ts // BLOCK): ts for event_id, ts, _ in reversed(rows)}
+    blocks = ",".join(["(%d,%d,%d)" % (*block, ts) for block, ts in first.items()])  # noqa: UP031 - see above
+    return [KEEP.format(_values(newest(rows))), MARK.format(blocks)]
+
+
+def _packed(rows: Iterable[Row]) -> bytes:
+    """Rows as COPY takes them."""
+    pack = FIELDS.pack
+    return b"".join([HEAD, *[pack(3, 4, event_id, 8, ts, 8, value) for event_id, ts, value in rows], TAIL])
 
 
 def _place(cursor: Cursor, wishes: Sequence[Row], doubtful: set[int], done: set[tuple[int, int]]) -> list[Row]:

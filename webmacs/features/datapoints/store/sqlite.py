@@ -36,7 +36,14 @@ TAKEN_UNTIL = """SELECT d.ts FROM datapoints d WHERE d.event_id = ?1 AND d.ts >=
 class SqliteStore:
     """The store of one box."""
 
-    def write(self, connection: sqlite3.Connection, timed: Sequence[Row], untimed: Sequence[Row]) -> Sequence[Row]:
+    def write(
+        self,
+        connection: sqlite3.Connection,
+        timed: Sequence[Row],
+        untimed: Sequence[Row],
+        *,
+        alone: bool = False,  # noqa: ARG002 - a commit costs no trip here
+    ) -> Sequence[Row]:
         """See `Store.write`."""
         cursor = connection.cursor()
         rows = distinct(timed) if timed else []
