@@ -109,6 +109,52 @@ def test_values_that_are_not_finite_or_null_are_rejected(lab, oscar, client_as):
     assert (answer.json["accepted"], [item["index"] for item in answer.json["rejected"]]) == (1, [1, 2, 3])
 
 
+@pytest.mark.parametrize("media", list(PARSERS))
+def test_values_in_any_order_and_twice_are_the_same_values(lab, oscar, client_as, media):
+    events = [lab.event(oscar), lab.event(oscar)]
+    table = _table([event.public_id for event in events], 3000)
+    table = pa.concat_tables([table.slice(1500), table.slice(0, 2000)]).combine_chunks()
+    answer = _push(client_as(oscar), WRITERS[media](table), media)
+    assert (answer.json["accepted"], answer.json["rejected_count"]) == (3500, 0)
+    assert [_total(client_as(oscar), event) for event in events] == [1500, 1500]
+    newest = {p["event_public_id"]: p["value"] for p in client_as(oscar).get("/api/v1/datapoints/latest").json}
+    assert newest == {events[0].public_id: 1499.0, events[1].public_id: 1499.5}
+
+
+@pytest.mark.parametrize("media", list(PARSERS))
+def test_among_thousands_the_few_that_do_not_fit_are_named(lab, oscar, client_as, media):
+    event = lab.event(oscar)
+    table = _table([event.public_id], 3000)
+    names = table.column("event_public_id").cast("string").to_pylist()
+    names[2500] = "evt_none"
+    table = table.set_column(0, "event_public_id", pa.array(names))
+    answer = _push(client_as(oscar), WRITERS[media](table), media)
+    assert (answer.json["accepted"], answer.json["rejected"]) == (2999, [{"index": 2500, "reason": "unknown event"}])
+    assert _total(client_as(oscar), event) == 2999
+
+
+def test_columns_of_every_kind_are_read_from_where_they_begin(lab, oscar, client_as):
+    """Small numbers, batches cut out of larger ones, texts that are a dictionary and that are not."""
+    event = lab.event(oscar)
+    ids = pa.array([event.public_id] * 3000)
+    for number, (texts, values) in enumerate(
+        (
+            (ids, pa.array(range(3000), pa.int16())),
+            (ids.dictionary_encode(), pa.array([float(n) for n in range(3000)], pa.float32())),
+            (ids.cast("large_string"), pa.array([n + 0.5 for n in range(3000)])),
+        )
+    ):
+        moments = pa.array([START + number * 10_000 + n for n in range(3000)])
+        table = pa.table({"event_public_id": texts, "value": values, "timestamp": moments}).slice(1000)
+        body = _as_stream(table)
+        answer = _push(client_as(oscar), body, "application/vnd.apache.arrow.stream")
+        assert (answer.status_code, answer.json["accepted"]) == (201, 2000)
+        newest = client_as(oscar).get("/api/v1/datapoints/latest").json[0]
+        assert newest["value"] == values[2999].as_py()
+        assert newest["timestamp"].endswith(f".0{number}2999Z")
+    assert _total(client_as(oscar), event) == 6000
+
+
 @pytest.mark.parametrize("media", [media for media in PARSERS if media != NDJSON])
 @pytest.mark.parametrize("body", [b"", b"nonsense" * 100, b"ARROW1", b"PAR1"])
 def test_a_file_that_cannot_be_read_is_refused(oscar, client_as, media, body):

@@ -43,10 +43,10 @@ def create_bulk_json(actor: Actor) -> object:
     count = 0
     reasons: dict[int, str] = {}
     for chunk in parse(io.BytesIO(request.get_data())):  # by parts: what is in memory at once does not grow
-        result = operations.record(actor, chunk.readings)
-        count += len(result.accepted)
+        accepted, rejected = operations.load(actor, chunk.names, chunk.values, chunk.moments)
+        count += accepted
         reasons |= chunk.reasons
-        reasons |= {chunk.places[index]: reason for index, reason in result.rejected.items()}
+        reasons |= {chunk.places[index]: reason for index, reason in rejected.items()}
     return BulkOut(
         message=f"{count} datapoint{'' if count == 1 else 's'} successfully created.",
         accepted=count,

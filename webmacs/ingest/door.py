@@ -17,8 +17,8 @@ from webmacs.core.ids import new_id
 from webmacs.core.permissions import Can, allows
 from webmacs.features.datapoints import queries
 from webmacs.features.datapoints.admit import Admitted, admit, moments
-from webmacs.features.datapoints.schemas import MAX_BATCH, stamp
-from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.schemas import MAX_BATCH, stamps
+from webmacs.features.datapoints.store import Point
 from webmacs.ingest.directory import Channels, Directory
 from webmacs.ingest.writer import Writer
 from webmacs.web import headers
@@ -119,15 +119,14 @@ class Door:
             values = self._batch.decode(body).datapoints if path == BATCH else [self._single.decode(body)]
             if len(values) > MAX_BATCH or not known.keys() >= {value.event_public_id for value in values}:
                 return None
-            readings = [
-                (v.event_public_id, v.value, None if v.timestamp is None else stamp(v.timestamp)) for v in values
-            ]
+            moments_given = stamps([v.timestamp for v in values])
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
+        readings = [(v.event_public_id, v.value, ts) for v, ts in zip(values, moments_given, strict=True)]
         admitted = admit(readings, known, moments)
         return None if path == SINGLE and admitted.rejected else admitted
 
-    def _taken(self, path: str, admitted: Admitted, placed: Sequence[Row], channels: Channels) -> Answer:
+    def _taken(self, path: str, admitted: Admitted, placed: Sequence[Point], channels: Channels) -> Answer:
         count = len(admitted.timed) + len(placed)
         taken = Taken(message=f"{count} datapoint{'' if count == 1 else 's'} successfully created.", accepted=count)
         if path == SINGLE:

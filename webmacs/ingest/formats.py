@@ -8,8 +8,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from webmacs.core.errors import Invalid, Unavailable
-from webmacs.features.datapoints.admit import Given
-from webmacs.features.datapoints.schemas import FIRST, LAST, stamp
+from webmacs.features.datapoints.schemas import FIRST, LAST, stamps
 
 CHUNK, CHUNK_ROWS = 1 << 20, 10_000  # bytes of NDJSON, rows of a table at a time
 MISFIT = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -17,9 +16,14 @@ MISFIT = (msgspec.MsgspecError, ValueError, RecursionError)
 
 @dataclass
 class Chunk:
-    """A part of a body: the readings, the place in the body of each, and place → reason of what is none."""
+    """A part of a body, column by column: public ids, values, microseconds since 1970 UTC or None for our clock.
 
-    readings: list[Given]
+    `places` are those in the body; `reasons`, by place, say what was not taken.
+    """
+
+    names: Sequence[str]
+    values: Sequence[float]
+    moments: Sequence[int | None]
     places: Sequence[int]
     reasons: dict[int, str] = field(default_factory=dict)
 
@@ -41,30 +45,35 @@ def ndjson(body: BinaryIO) -> Iterator[Chunk]:
     first = 0
     while texts := body.readlines(CHUNK):
         try:
-            readings = [_reading(line) for line in decoder.decode_lines(b"".join(texts))]
+            lines = decoder.decode_lines(b"".join(texts))
+            moments = stamps([line.timestamp for line in lines])
         except MISFIT:
-            readings = []
-        if len(readings) == len(texts):
-            yield Chunk(readings, range(first, first + len(texts)))
+            lines, moments = [], []
+        if len(lines) == len(texts):
+            names, values = [line.event_public_id for line in lines], [line.value for line in lines]
+            yield Chunk(names, values, moments, range(first, first + len(texts)))
         else:
             yield _line_by_line(decoder, texts, first)
         first += len(texts)
 
 
 def _line_by_line(decoder: "msgspec.json.Decoder[Line]", texts: Sequence[bytes], first: int) -> Chunk:
-    readings: dict[int, Given] = {}
+    found: list[tuple[str, float, int | None, int]] = []
     reasons: dict[int, str] = {}
     for place, text in enumerate(texts, first):
         try:
             if not text.isspace():
-                readings[place] = _reading(decoder.decode(text))
+                line = decoder.decode(text)
+                found.append((line.event_public_id, line.value, stamps([line.timestamp])[0], place))
         except MISFIT as wrong:
             reasons[place] = f"the line does not fit: {wrong}"
-    return Chunk(list(readings.values()), list(readings), reasons)
+    return _chunk_of(found, reasons)
 
 
-def _reading(line: Line) -> Given:
-    return line.event_public_id, line.value, None if line.timestamp is None else stamp(line.timestamp)
+def _chunk_of(found: Sequence[tuple[str, float, int | None, int]], reasons: dict[int, str]) -> Chunk:
+    """A chunk of (public id, value, moment, place)."""
+    names, values, moments, places = zip(*found, strict=True) if found else ((), (), (), ())
+    return Chunk(names, values, moments, places, reasons)
 
 
 def arrow(body: BinaryIO) -> Iterator[Chunk]:
@@ -99,19 +108,17 @@ def _batches(batches: Iterable[Any]) -> Iterator[Chunk]:
 
 
 def _chunk(batch: Any, first: int) -> Chunk:
-    """The readings of one record batch; columns are converted whole."""
-    names, values = _column(batch, "event_public_id", "string"), _column(batch, "value", "float64")
-    moments: list[int | None] = [None] * batch.num_rows
+    """The values of one record batch; columns are converted whole."""
+    names, values = _names(_column(batch, "event_public_id", "string")), _numbers(_column(batch, "value", "float64"))
+    moments: list[Any] = [None] * batch.num_rows
     if "timestamp" in batch.schema.names:
-        moments = _moments(batch)
-    readings: list[Given] = list(zip(names, values, moments, strict=True))
-    places = range(first, first + len(readings))
+        moments = _numbers(_moments(batch))
+    places = range(first, first + len(names))
     if _is_doubtful(names, values, moments):
-        named = zip(places, readings, strict=True)
-        reasons = {place: why for place, item in named if (why := _misfit(*item)) is not None}
-        kept = [(item, place) for item, place in zip(readings, places, strict=True) if place not in reasons]
-        return Chunk([item for item, _ in kept], [place for _, place in kept], reasons)
-    return Chunk(readings, places)
+        rows = list(zip(names, values, moments, places, strict=True))
+        reasons = {row[3]: why for row in rows if (why := _misfit(*row[:3])) is not None}
+        return _chunk_of([row for row in rows if row[3] not in reasons], reasons)
+    return Chunk(names, values, moments, places)
 
 
 def _is_doubtful(names: list[str | None], values: list[float | None], moments: list[int | None]) -> bool:
@@ -128,7 +135,7 @@ def _misfit(name: str | None, value: float | None, ts: int | None) -> str | None
     return None
 
 
-def _moments(batch: Any) -> list[int | None]:
+def _moments(batch: Any) -> Any:
     """Microseconds since 1970: of a timestamp column (UTC unless it names a zone), or of whole microseconds."""
     types = _pyarrow("pyarrow.types")
     column = batch.column("timestamp")
@@ -136,18 +143,40 @@ def _moments(batch: Any) -> list[int | None]:
         raise Invalid({"timestamp": "must be a timestamp column, or whole microseconds since 1970"})
     if types.is_timestamp(column.type):
         column = column.cast(_pyarrow("pyarrow").timestamp("us"), safe=False)
-    moments: list[int | None] = column.cast("int64").to_pylist()
-    return moments
+    return column.cast("int64")
 
 
-def _column(batch: Any, name: str, kind: str) -> list[Any]:
+def _column(batch: Any, name: str, kind: str) -> Any:
     if name not in batch.schema.names:
         raise Invalid({name: f"The column is missing; there are {', '.join(batch.schema.names) or 'none'}."})
     try:
-        values: list[Any] = batch.column(name).cast(kind).to_pylist()
+        column = batch.column(name)
+        if kind == "string" and _pyarrow("pyarrow.types").is_dictionary(column.type):
+            column.dictionary.cast(kind)  # whether it can be
+            return column
+        return column.cast(kind)
     except _pyarrow("pyarrow.lib").ArrowException as wrong:
         raise Invalid({name: f"must be {kind}: {wrong}"}) from None
-    return values
+
+
+def _names(column: Any) -> list[Any]:
+    """Texts of a column; the same text is one object, however often it comes."""
+    if column.null_count or not len(column):
+        names: list[Any] = column.to_pylist()
+        return names
+    if not _pyarrow("pyarrow.types").is_dictionary(column.type):
+        column = column.dictionary_encode()
+    known = column.dictionary.cast("string").to_pylist()
+    return [known[place] for place in _numbers(column.indices.cast("int64"))]
+
+
+def _numbers(column: Any) -> list[Any]:
+    """Numbers of a column of eight bytes each: straight from its memory: `to_pylist` makes one more object of each."""
+    if column.null_count or not len(column):
+        numbers: list[Any] = column.to_pylist()
+        return numbers
+    cells = memoryview(column.buffers()[1]).cast("B")[8 * column.offset : 8 * (column.offset + len(column))]
+    return (cells.cast("d") if _pyarrow("pyarrow.types").is_floating(column.type) else cells.cast("q")).tolist()
 
 
 def _opened(make: Callable[[], Any]) -> Any:

@@ -88,7 +88,7 @@ class TelemetrySocket:
         places = [index for index, reading in enumerate(items) if reading is not None]
         readings = [reading for reading in items if reading is not None]
         channels = await self._directory.now()
-        if any(reading.event_public_id not in channels.known_to(actor) for reading in readings):
+        if not channels.known_to(actor).keys() >= {reading.event_public_id for reading in readings}:
             channels = await self._directory.anew()  # it may have been defined a moment ago, elsewhere
         admitted = admit(readings, channels.known_to(actor), moments)
         placed = await self._writer.write(actor.organization_id, channels.names, admitted)

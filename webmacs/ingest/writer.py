@@ -19,7 +19,7 @@ from webmacs.core.facts import reactions
 from webmacs.features.datapoints import store
 from webmacs.features.datapoints.admit import Admitted
 from webmacs.features.datapoints.facts import DatapointsRecorded
-from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.store import Point
 
 MOST_ROWS = 20_000  # of one transaction: others wait for it
 SLOW = 0.005  # seconds of a commit after which the event loop is not made to wait for the disk …
@@ -29,7 +29,7 @@ MOST_WAITING = 200_000  # rows; beyond that the sender is asked to come again
 
 log = logging.getLogger(__name__)
 
-Outcome = Sequence[Row] | Unavailable
+Outcome = Sequence[Point] | Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Load:
 
     organization_id: int
     names: dict[int, str]
-    timed: list[Row]
-    untimed: list[Row]
+    timed: list[Point]
+    untimed: list[Point]
     done: Callable[[Outcome], None]
 
     @property
@@ -131,7 +131,7 @@ class Writer(threading.Thread):
             _announce(outcomes)
         return True
 
-    async def write(self, organization_id: int, names: dict[int, str], admitted: Admitted) -> Sequence[Row]:
+    async def write(self, organization_id: int, names: dict[int, str], admitted: Admitted) -> Sequence[Point]:
         """Have rows written; returns the untimed ones as stored, once all of them are on the disk.
 
         Raises `Unavailable` when they cannot be written, or when nobody can tell in time whether they were.
@@ -224,13 +224,13 @@ def _announce(outcomes: Iterable[tuple[Load, Outcome]]) -> None:
             reactions.after(DatapointsRecorded(load.organization_id, rows, load.names))
 
 
-def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Row]]:
+def _commit(wire: Wire, loads: list[Load]) -> list[Sequence[Point]]:
     """Write all loads in one transaction; returns the untimed rows of each as stored."""
     keeper = store.of(db.engine.dialect.name)
     timed = [row for load in loads for row in load.timed]
     untimed = [row for load in loads for row in load.untimed]
     with wire.transaction() as connection:
-        placed: Sequence[Row] = keeper.write(connection, timed, untimed, alone=True)
+        placed: Sequence[Point] = keeper.write(connection, timed, untimed, alone=True)
     rest = iter(placed)  # in the order given
     return [list(islice(rest, len(load.untimed))) for load in loads]
 

@@ -19,7 +19,7 @@ from webmacs.core.db import Wire, db
 from webmacs.features.datapoints import store
 from webmacs.features.datapoints.models import datapoints, latest_datapoints, rollup_state, stale_blocks
 from webmacs.features.datapoints.schemas import LAST
-from webmacs.features.datapoints.store import BLOCK, Row
+from webmacs.features.datapoints.store import BLOCK, Columns, Row
 
 T = (int(time.time()) // 600 * 600 - 400) * 1_000_000  # lately, and not at the beginning of a block
 FEW, MANY = 5, 600  # many go another way into the database than few
@@ -29,8 +29,8 @@ ROWS = st.lists(st.tuples(st.integers(1, 3), st.integers(0, 12), st.integers(0, 
 class Bench:
     """A store on an empty database, past the application."""
 
-    def __init__(self, app, alone=False):
-        self.alone = alone
+    def __init__(self, app, way="within"):
+        self.way = way
         with app.app_context():
             self.engine = db.engine
         self.url = self.engine.url.render_as_string(hide_password=False)
@@ -45,7 +45,10 @@ class Bench:
     def write(self, timed=(), untimed=()):
         with self.transaction() as connection:
             rows, wishes = [Row(*row) for row in timed], [Row(*row) for row in untimed]
-            return self.store.write(connection, rows, wishes, alone=self.alone)
+            if self.way == "load" and rows:
+                self.store.load(connection, Columns(*zip(*rows, strict=True)))
+                rows = []
+            return self.store.write(connection, rows, wishes, alone=self.way == "alone")
 
     def rows(self, table=datapoints):
         with self.engine.connect() as connection:
@@ -60,9 +63,12 @@ class Bench:
             connection.execute(insert(rollup_state).values(id=1, open_from=moment, whole_until=moment))
 
 
-@pytest.fixture(params=[False, True], ids=["within", "alone"])
+WAYS = ("within", "alone", "load")
+
+
+@pytest.fixture(params=WAYS)
 def bench(app, request):
-    """Writes go into a transaction of their caller, or are one by themselves."""
+    """Writes go into a transaction of their caller, or are one by themselves, or come in columns."""
     return Bench(app, request.param)
 
 
@@ -193,7 +199,7 @@ def test_any_permutation_and_repetition_of_batches_gives_the_same_table(installa
     spread = 40 * 86_400_000_000  # several months: on PostgreSQL several partitions
     batches = [[(e, T + (n - 6) * spread, float(e * n)) for e, n, _ in batch] for batch in batches]
     installation.empty()
-    bench = Bench(installation.app, data.draw(st.booleans()))
+    bench = Bench(installation.app, data.draw(st.sampled_from(WAYS)))
     for batch in data.draw(st.permutations(batches)) + data.draw(st.lists(st.sampled_from(batches), max_size=3)):
         bench.write(data.draw(st.permutations(batch)))
     wanted = sorted({row for batch in batches for row in batch})
@@ -246,6 +252,22 @@ for turn in range(8):
 def _process(bench, seed, mode):
     command = [sys.executable, "-c", PROCESS, bench.url, str(seed), mode, str(T)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.mark.parametrize("order", ["by time", "by channel", "any", "repeated"])
+def test_loading_tells_the_newest_of_each_channel(app, order):
+    bench, rows = Bench(app), _many()
+    newest = sorted(rows)[MANY // 3 - 1 :: MANY // 3]
+    if order == "by channel":
+        rows.sort()
+    elif order == "any":
+        random.Random(1).shuffle(rows)
+    elif order == "repeated":
+        rows += [(*row[:2], -1.0) for row in rows]
+    with bench.transaction() as connection:
+        assert [tuple(row) for row in bench.store.load(connection, Columns(*zip(*rows, strict=True)))] == newest
+    assert bench.rows() == sorted(_many())
+    assert bench.latest() == newest
 
 
 def test_who_writes_alone_needs_no_other_commit(app):

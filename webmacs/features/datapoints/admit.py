@@ -11,7 +11,7 @@ from typing import NamedTuple
 from webmacs.core import clock
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, allows
-from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.store import Point
 
 UNKNOWN = "unknown event"
 NOT_FINITE = "value is not a finite number"
@@ -57,8 +57,8 @@ def taken_from(actor: Actor, channels: Mapping[str, Channel]) -> Mapping[str, Ch
 class Admitted(NamedTuple):
     """The rows to be stored, and index → reason of the others."""
 
-    timed: list[Row]
-    untimed: list[Row]
+    timed: list[Point]
+    untimed: list[Point]
     rejected: dict[int, str]
 
 
@@ -72,7 +72,7 @@ class Moments:
         self._last: dict[int, int] = {}
         self._lock = threading.Lock()
 
-    def place(self, event_ids: Iterable[int], values: Iterable[float]) -> list[Row]:
+    def place(self, event_ids: Iterable[int], values: Iterable[float]) -> list[Point]:
         """Rows for the values of channels in their order."""
         now = clock.to_micros(clock.now())
         latest = now + AHEAD
@@ -84,7 +84,7 @@ class Moments:
                 if not now <= ts <= latest:
                     ts = now
                 last[event_id] = ts
-                rows.append(Row(event_id, ts, value))
+                rows.append((event_id, ts, value))
         return rows
 
 
@@ -106,12 +106,12 @@ def admit(batch: Collection[Given], channels: Mapping[str, Channel], given: Mome
     if untimed == len(stamps):
         return Admitted([], given.place(event_ids, map(float, values)), {})
     if untimed == 0:
-        return Admitted(list(map(Row, event_ids, stamps, map(float, values))), [], {})
+        return Admitted(list(zip(event_ids, stamps, map(float, values), strict=True)), [], {})
     return _one_by_one(batch, found, given)
 
 
 def _one_by_one(batch: Iterable[Given], found: Iterable[Channel | None], given: Moments) -> Admitted:
-    timed: list[Row] = []
+    timed: list[Point] = []
     untimed: list[tuple[int, float]] = []
     rejected: dict[int, str] = {}
     for index, ((_, value, ts), channel) in enumerate(zip(batch, found, strict=True)):
@@ -124,6 +124,6 @@ def _one_by_one(batch: Iterable[Given], found: Iterable[Channel | None], given: 
         elif ts is None:
             untimed.append((channel.event_id, float(value)))
         else:
-            timed.append(Row(channel.event_id, ts, float(value)))
+            timed.append((channel.event_id, ts, float(value)))
     placed = given.place((event_id for event_id, _ in untimed), (value for _, value in untimed))
     return Admitted(timed, placed, rejected)

@@ -1,8 +1,9 @@
 """What comes in and goes out about datapoints."""
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 
@@ -12,6 +13,9 @@ from webmacs.core.schemas import Finite, Moment, Reference, Schema, Text, Writte
 
 MAX_BATCH = 500
 FIRST, LAST = 0, clock.to_micros(datetime(2200, 1, 1, tzinfo=UTC))
+
+
+NUMBERS = frozenset((int, float))
 
 
 def stamp(value: Any) -> int:
@@ -29,6 +33,15 @@ def stamp(value: Any) -> int:
     if not FIRST <= micros < LAST:
         raise ValueError("must lie between 1970 and 2200")
     return micros
+
+
+def stamps(values: Sequence[int | float | str | None]) -> list[int | None]:
+    """`stamp` of each that is there. Raises ValueError when one of them is none."""
+    if values and NUMBERS.issuperset(map(type, values)):
+        numbers = cast("Sequence[float]", values)
+        if min(numbers) > FIRST and max(numbers) * 1e6 < LAST:
+            return [round(value * 1_000_000) for value in numbers]  # seconds: the same, at once
+    return [None if value is None else stamp(value) for value in values]
 
 
 def _from_text(text: str) -> int:

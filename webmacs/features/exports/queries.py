@@ -15,7 +15,8 @@ from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.datapoints.schemas import LAST
-from webmacs.features.datapoints.store.columns import Columns, columns
+from webmacs.features.datapoints.store import Columns
+from webmacs.features.datapoints.store.columns import columns
 from webmacs.features.events import queries as events
 from webmacs.features.events.models import Event
 from webmacs.features.experiments import queries as experiments

@@ -7,7 +7,7 @@ from itertools import islice
 from webmacs.core import jobs, work
 from webmacs.core.db import transaction
 from webmacs.features.datapoints.admit import Channel, Reading, admit, moments
-from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.store import Point
 from webmacs.features.imports import operations, queries
 from webmacs.features.imports.decide import Reader, UnreadableError
 from webmacs.features.imports.facts import ImportRequested
@@ -85,7 +85,7 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
     return iter(lambda: list(islice(lines, BATCH)), [])
 
 
-def _admitted(lines: list[Line], reader: Reader, known: dict[str, Channel], tally: Tally) -> list[Row]:
+def _admitted(lines: list[Line], reader: Reader, known: dict[str, Channel], tally: Tally) -> list[Point]:
     """The rows that can be recorded; the others are counted."""
     batch: list[Reading] = []
     places: list[int] = []

@@ -16,7 +16,7 @@ from webmacs.core.identity import Actor, system
 from webmacs.core.ids import new_id
 from webmacs.core.permissions import Can, authorize
 from webmacs.features.datapoints import store
-from webmacs.features.datapoints.store import Row
+from webmacs.features.datapoints.store import Point
 from webmacs.features.events import queries as events
 from webmacs.features.imports import queries
 from webmacs.features.imports.decide import Reader, UnreadableError
@@ -169,7 +169,7 @@ def claim(public_id: str) -> Task | None:
     return Task(token, actor, mapping, found.format, queries.file_of(found), found.is_check)
 
 
-def progress(task: Task, rows: Sequence[Row] = (), **values: Any) -> bool:
+def progress(task: Task, rows: Sequence[Point] = (), **values: Any) -> bool:
     """Record some rows and write down how far the import is, both or none. False when it is no longer wanted."""
     if not work.beat(Import, task.token, **values):
         return False

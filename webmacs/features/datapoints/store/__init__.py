@@ -4,11 +4,11 @@ A store writes inside a transaction that its caller has opened on the driver's c
 Reads that are the same SQL everywhere stay in `queries.py` and `series.py`.
 """
 
-from webmacs.features.datapoints.store.base import BLOCK, Row, Store
+from webmacs.features.datapoints.store.base import BLOCK, Columns, Point, Row, Store
 from webmacs.features.datapoints.store.postgresql import PostgresqlStore
 from webmacs.features.datapoints.store.sqlite import SqliteStore
 
-__all__ = ["BLOCK", "Row", "Store", "of"]
+__all__ = ["BLOCK", "Columns", "Point", "Row", "Store", "of"]
 
 _STORES: dict[str, Store] = {"sqlite": SqliteStore(), "postgresql": PostgresqlStore()}
 

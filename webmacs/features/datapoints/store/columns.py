@@ -8,9 +8,11 @@ import sqlite3
 import sys
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Engine
+
+from webmacs.features.datapoints.store.base import Columns
 
 AIM = 4_000  # rows that one slice aims for
 FIRST_WIDTH = 1_000_000  # microseconds of the first slice
@@ -27,14 +29,6 @@ string_agg(float8send(value), '') FROM (SELECT event_id, ts, value FROM datapoin
 WHERE event_id = ANY(%s) AND ts >= %s AND ts < %s ORDER BY ts, event_id LIMIT %s) AS slice"""
 _POSTGRESQL_NEXT = """SELECT min(ts) FROM (SELECT (SELECT min(d.ts) FROM datapoints d
 WHERE d.event_id = e.id AND d.ts >= %s AND d.ts < %s) AS ts FROM unnest(%s::int[]) AS e (id)) AS found"""
-
-
-class Columns(NamedTuple):
-    """Some rows, column by column; `times` in microseconds since 1970 UTC."""
-
-    event_ids: Sequence[int]
-    times: Sequence[int]
-    values: Sequence[float]
 
 
 NOTHING = Columns((), (), ())

@@ -17,7 +17,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Literal
 
 from webmacs.core import clock
-from webmacs.features.datapoints.store.base import Row, when
+from webmacs.features.datapoints.store.base import Point, when
 
 MONTHS_AHEAD = 2
 PLAUSIBLE_BEFORE, PLAUSIBLE_AFTER = timedelta(days=3653), timedelta(days=400)
@@ -48,7 +48,7 @@ class Way(NamedTuple):
     waits for it. `is_steady` tells that no partition among them can be dropped meanwhile.
     """
 
-    rows: list[Row]
+    rows: list[Point]
     is_steady: bool
 
 
@@ -64,7 +64,7 @@ _known: dict[tuple[bytes, bytes, bytes], _Known] = {}
 _lock = threading.Lock()
 
 
-def provide(connection: Connection, rows: list[Row]) -> Way:
+def provide(connection: Connection, rows: list[Point]) -> Way:
     """Make sure that each of the sorted rows has a partition.
 
     What is missing is made and committed on a connection of its own: a writer that is rolled back later takes no
@@ -82,6 +82,13 @@ def provide(connection: Connection, rows: list[Row]) -> Way:
         return Way(rows, not is_settled(last))
     ordered = sorted(rows, key=lambda row: _place(found, row[1]))
     return Way(ordered, not is_settled(found[_place(found, low)]))
+
+
+def holds(connection: Connection, low: int, high: int) -> bool:
+    """Whether one partition that is there holds both moments."""
+    found = _of(connection).found
+    place = _place(found, low)
+    return place >= 0 and high < found[place].stop
 
 
 def forget(connection: Connection) -> None:

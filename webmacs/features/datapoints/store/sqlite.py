@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from webmacs.core.errors import Conflict
-from webmacs.features.datapoints.store.base import Row, apart, distinct, late_blocks, newest
+from webmacs.features.datapoints.store.base import Columns, Point, apart, distinct, late_blocks, newest, runs
 
 AT_ONCE = 50  # rows of one statement; more of them gain nothing
 
@@ -39,11 +39,11 @@ class SqliteStore:
     def write(
         self,
         connection: sqlite3.Connection,
-        timed: Sequence[Row],
-        untimed: Sequence[Row],
+        timed: Sequence[Point],
+        untimed: Sequence[Point],
         *,
         alone: bool = False,  # noqa: ARG002 - a commit costs no trip here
-    ) -> Sequence[Row]:
+    ) -> Sequence[Point]:
         """See `Store.write`."""
         cursor = connection.cursor()
         rows = distinct(timed) if timed else []
@@ -51,7 +51,7 @@ class SqliteStore:
         doubtful = _doubtful(cursor, wishes) if wishes else None
         if doubtful:
             _insert(cursor, INSERT, rows)
-            wishes = [_place(cursor, wish) if wish.event_id in doubtful else wish for wish in wishes]
+            wishes = [_place(cursor, wish) if wish[0] in doubtful else wish for wish in wishes]
         everything = sorted(chain(rows, wishes)) if wishes else rows
         if not everything:
             return wishes
@@ -61,6 +61,27 @@ class SqliteStore:
         if found:
             _insert(cursor, MARK, late_blocks(everything, found[0]))
         return wishes
+
+    def load(self, connection: sqlite3.Connection, columns: Columns) -> Sequence[Point]:
+        """See `Store.load`."""
+        found = runs(columns)
+        if found is None:
+            rows = distinct(list(zip(*columns, strict=True)))
+            self.write(connection, rows, ())
+            return newest(rows)
+        cursor = connection.cursor()
+        count = len(columns.times)
+        cells: list[Any] = [None] * (3 * count)
+        cells[0::3], cells[1::3], cells[2::3] = found.columns
+        whole = count - count % AT_ONCE
+        for begin in range(0, 3 * whole, 3 * AT_ONCE):
+            cursor.execute(_statement(INSERT, AT_ONCE), cells[begin : begin + 3 * AT_ONCE])
+        _insert(cursor, INSERT, [tuple(cells[place : place + 3]) for place in range(3 * whole, 3 * count, 3)])
+        _insert(cursor, KEEP, found.newest)
+        state = cursor.execute(OPEN_FROM).fetchone()
+        if state:
+            _insert(cursor, MARK, [(event_id, block) for event_id, block, ts in found.blocks if ts < state[0]])
+        return found.newest
 
     def make_ahead(self, connection: sqlite3.Connection) -> None:
         """See `Store.make_ahead`; a file grows by itself."""
@@ -87,16 +108,16 @@ def _insert(cursor: sqlite3.Cursor, parts: tuple[str, str, str], rows: Sequence[
         cursor.executemany(_statement(parts, 1), rows[whole:] if whole else rows)
 
 
-def _doubtful(cursor: sqlite3.Cursor, wishes: Sequence[Row]) -> set[int]:
+def _doubtful(cursor: sqlite3.Cursor, wishes: Sequence[Point]) -> set[int]:
     """The channels in which a wished moment may be taken: beyond the latest value every one is free."""
     known = dict(cursor.execute(LATEST, (json.dumps([wish[0] for wish in newest(wishes)]),)))
     return {event_id for event_id, ts, _ in wishes if event_id in known and ts <= known[event_id]}
 
 
-def _place(cursor: sqlite3.Cursor, wish: Row) -> Row:
+def _place(cursor: sqlite3.Cursor, wish: Point) -> Point:
     """Insert a row at the first free moment from the wished one on."""
     row = wish
     while cursor.execute(_statement(INSERT, 1), row).rowcount == 0:
         (taken,) = cursor.execute(TAKEN_UNTIL, row[:2]).fetchone()
-        row = row._replace(ts=taken + 1)
+        row = (row[0], taken + 1, row[2])
     return row
