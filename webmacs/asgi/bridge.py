@@ -14,6 +14,7 @@ from webmacs.asgi.body import Body
 from webmacs.live.sse import Receive, Scope, Send
 
 THREADS = 16
+GIVE_WAY, CALM = 0.02, 0.002  # seconds: how long a stream waits for others at most, and to see that nobody else comes
 WHOLE_ANSWER = 1 << 20  # bytes; an answer of known length up to here is taken out of its thread in one go
 
 
@@ -58,12 +59,20 @@ class Bridge:
     def __init__(self, app: Callable[..., Iterable[bytes]], threads: int = THREADS) -> None:
         self._app = app
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="web")
+        # the event loop's own
+        self._beginning = 0  # calls whose answer is not there yet
+        self._last_begun = 0.0  # when there was one, by the loop's clock
 
     async def __call__(self, request: dict[str, Any], receive: Receive, send: Send) -> "Call":
         """Answer one request; returns the call that did it."""
         call = Call(self._app, request)
         try:
-            await self._in_thread(call.begin)
+            self._beginning += 1
+            try:
+                await self._in_thread(call.begin)
+            finally:
+                self._beginning -= 1
+                self._last_begun = asyncio.get_running_loop().time()
             await send({"type": "http.response.start", "status": call.status, "headers": call.headers})
             if call.is_over:
                 await send({"type": "http.response.body", "body": call.piece})
@@ -80,11 +89,22 @@ class Bridge:
         try:
             while not call.is_over and not leaving.done():
                 await send({"type": "http.response.body", "body": call.piece, "more_body": True})
+                await self._give_way()
                 await self._in_thread(call.step)
             if call.is_over:
                 await send({"type": "http.response.body", "body": call.piece})
         finally:
             leaving.cancel()
+
+    async def _give_way(self) -> None:
+        """Wait for a moment while others are asking: there is one interpreter, and a piece keeps it for milliseconds.
+
+        Nobody who downloads alone waits; who does not gets a piece in each GIVE_WAY at least.
+        """
+        now = asyncio.get_running_loop().time
+        until = now() + GIVE_WAY
+        while (self._beginning or now() - self._last_begun < CALM) and now() < until:  # noqa: ASYNC110 - until nobody comes
+            await asyncio.sleep(CALM / 2)
 
     async def _in_thread(self, work: Callable[[], None]) -> None:
         await asyncio.get_running_loop().run_in_executor(self._threads, work)

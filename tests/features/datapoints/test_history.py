@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,26 @@ def test_a_cursor_walks_the_list_without_loss_or_doubling_while_values_arrive(la
         lab.record(oscar, events[0], 99.0)  # newer than all: on no page that is still to come
     assert len(seen) == len(set(seen)) == 120
     assert client.get(f"{DATAPOINTS}?cursor=dpt_nothing_00000000000000").status_code == 422
+
+
+@pytest.mark.parametrize("how", ["uniform", "minmax", "lttb"])
+def test_a_series_shows_points_as_the_list_does(lab, oscar, client_as, how):
+    """Also on both sides of experiments, at whole seconds, and with values that are awkward to spell."""
+    client, events = client_as(oscar), [lab.event(oscar), lab.event(oscar)]
+    now = clock.now().replace(microsecond=0)
+    start = clock.to_micros(now - timedelta(minutes=10))
+    values = [0.0, -0.0, 1e-7, 1e300, -1 / 3, 1e16, 5.0, 1e-300, 2.5, 123456789.125]
+    for event in events:
+        lab.samples(event, [(start + n * 500_000, value) for n, value in enumerate(values)])
+    moments = [clock.from_micros(start + n * 500_000) for n in (0, 2, 4, 6, 8)]
+    lab.experiment(oscar, started=moments[1], stopped=moments[3])
+    lab.experiment(oscar, scope=events[:1], started=moments[2], stopped=moments[4])
+    shown = client.post(SERIES, {"event_public_ids": [e.public_id for e in events], "minutes": 60, "downsample": how})
+    listed = client.get(f"{DATAPOINTS}?page_size=100").json["data"][::-1]
+    for event in events:
+        assert shown.json[event.public_id] == [p for p in listed if p["event_public_id"] == event.public_id]
+    spans = [p["experiment_public_id"] for p in shown.json[events[0].public_id]]
+    assert [spans.count(span) for span in dict.fromkeys(spans)] == [3, 2, 5]
 
 
 def test_pages_and_filters_show_what_they_say(lab, oscar, client_as):

@@ -1,11 +1,13 @@
 """Reads of datapoints: who may see which of them, and which experiment they belong to."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
+import orjson
 from sqlalchemy import func, select
 
 from webmacs.core import clock
@@ -13,13 +15,14 @@ from webmacs.core.db import db, driver
 from webmacs.core.errors import Invalid, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.features.datapoints.decide import BLOCK, MINUTE, TEN, Stretch, stretch_of
+from webmacs.features.datapoints.decide import BLOCK, MINUTE, TEN, Sample, Stretch, stretch_of
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.rollups.reading import count, truth
 from webmacs.features.datapoints.schemas import LAST, MOST_BUCKETS, AggregateIn, DatapointFilter, SeriesIn
 from webmacs.features.datapoints.series import Figures, Window, aggregates, figures, prefer_seeks, samples, scan
 from webmacs.features.events import queries as events
 from webmacs.features.events.models import Event
+from webmacs.gateways.lines import Layout
 
 __all__ = ["Figures", "figures", "samples", "scan"]  # what other features ask for, beside what stands here
 
@@ -227,10 +230,10 @@ def count_within(event_ids: Sequence[int], start: int, stop: int) -> int:
 # --- series -----------------------------------------------------------------------------------------------------------
 
 
-def series(actor: Actor, wish: SeriesIn) -> dict[str, list[dict[str, Any]]]:
+def series(actor: Actor, wish: SeriesIn) -> dict[str, orjson.Fragment]:
     """Thinned series of the last minutes, public id → points in order of time; an unknown id has none.
 
-    Points have the fields of `Datapoint`; nothing is made of them but JSON, and there are many.
+    Points have the fields of `Datapoint`; nothing is made of them but JSON, and there are many, so they are JSON here.
     """
     authorize(actor, Can.READ)
     stop = clock.to_micros(clock.now())
@@ -239,20 +242,28 @@ def series(actor: Actor, wish: SeriesIn) -> dict[str, list[dict[str, Any]]]:
     known = stretches(actor, start)
     prefer_seeks()
     folded = None if wish.downsample == "uniform" else truth(driver(), [e.id for e in found.values()], start, LAST)
-    shown: dict[str, list[dict[str, Any]]] = {wanted: [] for wanted in wish.event_public_ids}
+    shown = {wanted: orjson.Fragment(b"[]") for wanted in wish.event_public_ids}
     for wanted, event in found.items():
-        stem, mine = public_id(wanted, 0)[:-14], [s for s in known if s.event_ids is None or event.id in s.event_ids]
-        shown[wanted] = [
-            {
-                "public_id": f"{stem}{ts:014x}",
-                "value": value,
-                "timestamp": clock.from_micros(ts),
-                "event_public_id": wanted,
-                "experiment_public_id": stretch_of(mine, event.id, ts) if mine else None,
-            }
-            for ts, value in samples(event.id, start, LAST, wish.max_points, wish.downsample, folded)
-        ]
+        points = samples(event.id, start, LAST, wish.max_points, wish.downsample, folded)
+        if points:
+            shown[wanted] = orjson.Fragment(_as_json(event, points, known))
     return shown
+
+
+def _as_json(event: Event, points: Sequence[Sample], known: Sequence[Stretch]) -> bytes:
+    """Points of a channel in order of time as a JSON list, put together by columns and by stretches of one span."""
+    times, values = zip(*points, strict=True)
+    mine = [one for one in known if one.event_ids is None or event.id in one.event_ids]
+    edges = {0, len(times), *(bisect_left(times, one.start) for one in mine)}
+    edges |= {bisect_right(times, one.stop) for one in mine if one.stop is not None}
+    lines: list[bytes] = []
+    for low, high in pairwise(sorted(edges)):
+        span = orjson.dumps(stretch_of(mine, event.id, times[low]))
+        before = f'Z","event_public_id":"{event.public_id}","experiment_public_id":{span.decode()},"value":'
+        cells = {event.id: (before.encode(), f',"public_id":"{public_id(event.public_id, 0)[:-14]}'.encode())}
+        layout = Layout(b'{"timestamp":"', cells, b'"},')
+        lines += layout.lines([event.id] * (high - low), times[low:high], values[low:high])
+    return b"[" + b"".join(lines)[:-1].replace(b'.000000Z"', b'Z"') + b"]"
 
 
 def aggregate(actor: Actor, wish: AggregateIn) -> dict[str, list[dict[str, Any]]]:
