@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 
+from tests.make import Api
 from webmacs.ingest.formats import PARSERS
 
 BULK, DATAPOINTS = "/api/v1/datapoints/bulk", "/api/v1/datapoints"
@@ -131,6 +132,21 @@ def test_among_thousands_the_few_that_do_not_fit_are_named(lab, oscar, client_as
     answer = _push(client_as(oscar), WRITERS[media](table), media)
     assert (answer.json["accepted"], answer.json["rejected"]) == (2999, [{"index": 2500, "reason": "unknown event"}])
     assert _total(client_as(oscar), event) == 2999
+
+
+def test_a_limited_token_brings_thousands_into_its_channels_only(app, lab, ada, client_as):
+    mine, other, heater = lab.event(ada), lab.event(ada), lab.event(ada, type="actuator")
+    table = _table([mine.public_id, other.public_id, heater.public_id], 6000)
+    stream = "application/vnd.apache.arrow.stream"
+    for limits, accepted in (({"events": [mine.public_id]}, [mine]), ({"scopes": ["ingest"]}, [mine, other])):
+        answer = _push(Api(app, lab.token(ada, **limits)[1]), _as_stream(table), stream)
+        assert (answer.json["accepted"], answer.json["rejected_count"]) == (
+            2000 * len(accepted),
+            6000 - 2000 * len(accepted),
+        )
+        assert [_total(client_as(ada), event) for event in (mine, other, heater)] == [
+            2000 * (event in accepted) for event in (mine, other, heater)
+        ]
 
 
 def test_columns_of_every_kind_are_read_from_where_they_begin(lab, oscar, client_as):
