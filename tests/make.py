@@ -19,6 +19,7 @@ from webmacs.core.identity import Actor, Role
 from webmacs.core.ids import new_id
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts.models import Login, Membership, Organization, User
+from webmacs.features.audit.models import AuditEntry
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints import store
 from webmacs.features.datapoints.admit import Reading
@@ -284,6 +285,12 @@ class Lab:
         """An entry of the log book."""
         with self.arrival():
             return logs.write(who.actor, LogIn.model_validate({"content": content, **fields}))
+
+    def last_entry(self, who: Person) -> AuditEntry:
+        """The newest entry of the audit trail of somebody's organization."""
+        with self.arrival():
+            mine = select(AuditEntry).where(AuditEntry.chain == who.actor.organization_id)
+            return db.session.scalars(mine.order_by(AuditEntry.id.desc()).limit(1)).one()
 
     def instance(self, who: Person, **fields: Any) -> PluginInstance:
         """A plugin instance; of a driver that is not installed, hence without channels, unless told otherwise."""

@@ -9,6 +9,8 @@ import click
 from pydantic import ValidationError
 
 from webmacs import __version__
+from webmacs.core import trail
+from webmacs.features.audit import cli as audit
 from webmacs.settings import Settings, SettingsError, write_private
 
 if TYPE_CHECKING:
@@ -27,11 +29,13 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
 
     @click.group(context_settings={"help_option_names": ["-h", "--help"]})
     @click.version_option(__version__, prog_name="webmacs")
-    def webmacs() -> None:
+    @click.pass_context
+    def webmacs(context: click.Context) -> None:
         """Open, self-hosted monitoring and control for laboratories and pilot plants.
 
         Settings come from the environment; docs/reference/settings.md lists them.
         """
+        context.with_resource(trail.came_from(trail.Origin(f"webmacs {context.invoked_subcommand}")))
 
     @webmacs.command()
     def up() -> None:
@@ -87,6 +91,7 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
 
     webmacs.add_command(_database(create_app))
     webmacs.add_command(_users(create_app))
+    webmacs.add_command(audit.group(lambda: create_app(_settings())))
     return webmacs
 
 

@@ -9,7 +9,7 @@ from redis import Redis
 
 from webmacs import wiring
 from webmacs.api import docs
-from webmacs.core import errors, logging
+from webmacs.core import capture, errors, logging, trail
 from webmacs.core.db import db, engine_options
 from webmacs.core.facts import reactions
 from webmacs.core.jobs import Periodic
@@ -18,6 +18,9 @@ from webmacs.features.accounts import api as accounts_api
 from webmacs.features.accounts import jobs as account_jobs
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts import pages as accounts_pages
+from webmacs.features.audit import api as audit_api
+from webmacs.features.audit import operations as audit
+from webmacs.features.audit import pages as audit_pages
 from webmacs.features.control import pages as control_pages
 from webmacs.features.dashboards import pages as dashboards_pages
 from webmacs.features.datapoints import api as datapoints_api
@@ -49,7 +52,7 @@ from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens import pages as tokens_pages
 from webmacs.gateways.counters import Counters
 from webmacs.gateways.sealing import sealer
-from webmacs.gateways.signing import signer
+from webmacs.gateways.signing import notary, signer
 from webmacs.ingest import bulk as datapoints_bulk
 from webmacs.settings import Settings
 from webmacs.web import cors, headers, limits, patterns, templating
@@ -70,6 +73,8 @@ EDGES = (
     tokens_api,
     factors_pages,
     signin_pages,
+    audit_pages,
+    audit_api,
     logs_pages,
     logs_api,
     events_pages,
@@ -196,7 +201,10 @@ def _extend(app: Flask, settings: Settings) -> None:
     manager.user_loader(load_browser)
     signer.use(settings.secret_key)
     sealer.use(settings.secret_key)
+    notary.use(settings.secret_key)
     reactions.install(wiring.WIRING)
+    capture.install()
+    trail.installed.ledger = trail.Ledger(audit.append, audit.choose)
     app.extensions["webmacs.authenticators"] = Authenticators(
         tokens.recognise, accounts.recognise_browser, tokens.note_use
     )

@@ -1,5 +1,6 @@
 """Everything that reacts: fact → reactions, in reading order. Nothing else connects two features upwards."""
 
+from webmacs.core.db import act_as
 from webmacs.core.facts import Wiring
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
@@ -20,6 +21,10 @@ from webmacs.features.retention.facts import RetentionRequested
 from webmacs.gateways import files
 from webmacs.live import publish
 from webmacs.web import arrival
+
+
+def _name_sign_in(fact: UserSignedIn) -> None:
+    act_as(fact.organization_id, fact.user_id)
 
 
 def _log_sign_in(fact: UserSignedIn) -> None:
@@ -63,7 +68,7 @@ def _forget_credentials(fact: AccessEnded) -> None:
 
 WIRING = Wiring(
     inside={
-        UserSignedIn: (_log_sign_in,),
+        UserSignedIn: (_name_sign_in, _log_sign_in),
         FactorsChanged: (_factors_changed,),
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),

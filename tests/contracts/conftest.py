@@ -19,12 +19,14 @@ def ada(lab: Lab) -> Person:
 
 @pytest.fixture
 def fingerprint(lab: Lab) -> Callable[[], str]:
-    """A digest of everything that is in the database."""
+    """A digest of everything that is in the database but the audit trail: that something was refused stands there."""
 
     def digest() -> str:
         seen = hashlib.sha256()
         with lab.arrival(write=False):
             for table in db.metadata.sorted_tables:
+                if table.name.startswith("audit_"):
+                    continue
                 rows = sorted(str(tuple(row)) for row in db.session.execute(select(table)))
                 seen.update(f"{table.name}{rows}".encode())
         return seen.hexdigest()

@@ -143,7 +143,7 @@ def test_those_without_the_right_are_refused_and_change_nothing(
 def test_the_rights_of_the_roles_are_the_decided_ones():
     only_admins = ADMIN - OPERATOR
     assert set(VIEWER) == {Can.READ, Can.MANAGE_SELF}
-    assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
+    assert only_admins == {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.READ_AUDIT, Can.MANAGE_RETENTION}
     assert {Can.MANAGE_ORGANIZATIONS} == INSTALLATION_ADMIN - ADMIN
 
 

@@ -105,6 +105,7 @@ def test_every_operation_asks_who_acts():
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}
     own |= {"progress", "settle", "left_behind", "expire", "tidy"}  # what jobs do to their rows
+    own |= {"append", "choose", "name_of"}  # the audit trail is written by the transaction itself
     strange = []
     for path in FEATURES.glob("*/operations.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

@@ -23,6 +23,8 @@ KINDS = {
     "/api/v1/logging": "log",
     "/api/v1/plugins": "instance",
     "/api/v1/retention/events": "event",
+    "/api/v1/audit": "entry",
+    "/audit": "entry",
     "/channels": "event",
     "/control": "event",
     "/experiments": "experiment",
@@ -50,6 +52,7 @@ PREFIXES = {
     "login": "ses",
     "passkey": "key",
     "mapping": "chn",
+    "entry": "aud",
 }
 
 
@@ -131,6 +134,7 @@ def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
         "export": lab.export(who, event_public_ids=[event.public_id]).public_id,
         "import": lab.upload(who, f"time,value\n2026-11-20T12:00:0{number % 10},1.5\n").public_id,
         "log": lab.log(who, f"Entry {number}").public_id,
+        "entry": lab.last_entry(who).public_id,
     }
 
 

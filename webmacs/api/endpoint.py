@@ -85,7 +85,7 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
                 result = view(actor=actor, **values)
                 return result if isinstance(result, Response) else _show(result, shown, status)
 
-            return within_transaction(answer, write=request.method not in SAFE_METHODS and not reads)
+            return within_transaction(answer, edge, write=request.method not in SAFE_METHODS and not reads)
 
         arrive.__edge__ = edge  # type: ignore[attr-defined]
         return arrive

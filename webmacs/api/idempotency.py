@@ -21,6 +21,7 @@ class Answered(Base):
     """The first answer to a keyed POST, committed together with what the POST did."""
 
     __tablename__ = "idempotency_keys"
+    __unaudited__ = "answers that are kept for two days; what the POST did is told"
 
     key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     request_hash: Mapped[str] = mapped_column(String(64))

@@ -10,7 +10,7 @@ from werkzeug.routing import Rule
 
 from webmacs import __version__
 from webmacs.core.permissions import Access
-from webmacs.web.arrival import SAFE_METHODS, Edge
+from webmacs.web.arrival import LONGEST_REASON, SAFE_METHODS, Edge
 
 Json = dict[str, Any]
 REF = "#/components/schemas/{model}"
@@ -88,7 +88,7 @@ def _operation(rule: Rule, method: str, edge: Edge, description: str, schemas: J
         "description": description.strip(),
         "tags": [rule.endpoint.partition(".")[0]],
         "security": [] if edge.can is Access.PUBLIC else [{"bearer": []}],
-        "parameters": [*_path_parameters(rule), *_query_parameters(edge, schemas)],
+        "parameters": [*_path_parameters(rule), *_query_parameters(edge, schemas), *_headers(method)],
         "responses": _responses(method, edge, schemas),
     }
     if edge.body is not None:
@@ -117,6 +117,15 @@ def _query_parameters(edge: Edge, schemas: Json) -> list[Json]:
         {"name": name, "in": "query", "required": name in required, "schema": _without_null(field)}
         for name, field in schema["properties"].items()
     ]
+
+
+def _headers(method: str) -> list[Json]:
+    """What every changing request may say about itself."""
+    if method in SAFE_METHODS:
+        return []
+    schema = {"type": "string", "maxLength": LONGEST_REASON}
+    description = "Why it is done; kept in the audit trail"
+    return [{"name": "X-Reason", "in": "header", "required": False, "description": description, "schema": schema}]
 
 
 def _without_null(field: Json) -> Json:

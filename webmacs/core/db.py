@@ -1,5 +1,6 @@
 """The database: one session, one transaction for each arrival, and the only place that commits."""
 
+import logging
 import sqlite3
 import threading
 import time
@@ -8,16 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import CursorResult, DateTime, Dialect, Engine, ForeignKey, MetaData, String, UpdateBase, event
+from sqlalchemy import CursorResult, DateTime, Dialect, Engine, ForeignKey, MetaData, String, Table, UpdateBase, event
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
+from webmacs.core import outage, trail
 from webmacs.core.facts import Fact, reactions
 
 
@@ -55,6 +57,14 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    __unaudited__: ClassVar[str]  # why the audit trail does not tell of changes to this table; without it, it does
+    __audited_as__: ClassVar[str]  # what it calls a row, when that is not the table's name
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for key in ("unaudited", "audited_as"):
+            if f"__{key}__" in vars(cls):
+                cast("Table", cls.__table__).info[key] = vars(cls)[f"__{key}__"]
 
 
 Base.registry.update_type_annotation_map({datetime: UtcDateTime})
@@ -125,6 +135,13 @@ class Transaction:
         self.facts: list[Fact] = []
         self.kept = True
         self.turns: Turns | None = None  # whose turn it holds
+        self.origin = trail.origin()
+        self.who: trail.Who | None = None  # who it turned out to be
+        self.changes: dict[Any, trail.Change] = {}
+        self.saved: list[dict[Any, trail.Change]] = []  # the changes as they were at each open savepoint
+        self.last_saved: dict[Any, trail.Change] = {}  # … and at the one that ended last
+        self.refusals: list[trail.Refused] = []  # of this arrival
+        self.told: list[trail.Refused] = []  # of another one, to be written by this one
 
     def take_turn(self, turns: Turns) -> None:
         """Wait until nobody else of this process writes; kept until the transaction ends."""
@@ -143,6 +160,7 @@ LONG_TURN = 1.0  # seconds after which a turn is no longer a usual one
 PLACES = 8  # arrivals that may wait out a longer one: half of the threads, so that the others go on answering
 LOCKED = "database is locked"  # SQLite's own words for a turn that did not come
 
+log = logging.getLogger(__name__)
 _turns = Turns()
 _open: ContextVar[Transaction | None] = ContextVar("transaction", default=None)
 _writing: ContextVar[bool] = ContextVar("writing", default=False)
@@ -164,6 +182,9 @@ def transaction(*, write: bool = True) -> Iterator[Transaction]:
     try:
         yield work
         if work.kept and write:
+            db.session.flush()
+            if work.changes or work.told:
+                trail.installed.ledger.append(work)
             db.session.commit()
         else:
             db.session.rollback()
@@ -175,9 +196,49 @@ def transaction(*, write: bool = True) -> Iterator[Transaction]:
             work.turns.give()
         _writing.reset(writing)
         _open.reset(opened)
+        if work.refusals:
+            _tell_refusals(work)
     if work.kept and write:
         for fact in work.facts:
             reactions.after(fact)
+
+
+def _tell_refusals(work: Transaction) -> None:
+    """What was refused is rolled back: that it was refused is kept in a transaction of its own."""
+    chosen = trail.installed.ledger.choose(work)
+    if not chosen:
+        return
+    try:
+        with transaction() as own:
+            own.origin, own.who, own.told = work.origin, work.who, chosen
+    except outage.AWAY as error:  # the refusal itself stands: it is answered
+        outage.report(log, "a refused access was not entered in the audit trail", error)
+
+
+def current() -> Transaction | None:
+    """The open transaction."""
+    return _open.get()
+
+
+def act_as(organization_id: int | None, user_id: int) -> None:
+    """Tell the audit trail who it is that the arrival came for: it began as nobody's."""
+    work = _open.get()
+    if work is not None:
+        work.who = trail.Who(organization_id, user_id)
+
+
+def note(change: trail.Change) -> None:
+    """Tell the audit trail of something that no row of an audited table shows."""
+    work = _open.get()
+    if work is not None:
+        work.changes[object()] = change
+
+
+def note_refusal(refusal: trail.Refused) -> None:
+    """Tell the audit trail of an access that is being refused; it is kept although the arrival is rolled back."""
+    work = _open.get()
+    if work is not None:
+        work.refusals.append(refusal)
 
 
 def emit(fact: Fact) -> None:

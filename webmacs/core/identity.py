@@ -27,6 +27,7 @@ class Scope(StrEnum):
     ADMIN_USERS = "admin-users"
     ADMIN_PLUGINS = "admin-plugins"
     ADMIN_RETENTION = "admin-retention"
+    ADMIN_AUDIT = "admin-audit"
     ADMIN_ORGANIZATIONS = "admin-organizations"
 
 

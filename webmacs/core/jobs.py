@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from rq import Queue, Worker
 from rq.job import Job
 
-from webmacs.core import clock
+from webmacs.core import clock, trail
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def _worker(app: Flask) -> Worker:
 
     class AppWorker(Worker):
         def perform_job(self, *arguments: Any, **named: Any) -> bool:
-            with app.app_context():
+            with app.app_context(), trail.came_from(trail.Origin(_verb(arguments[0]))):
                 return bool(super().perform_job(*arguments, **named))
 
         def run_maintenance_tasks(self) -> None:
@@ -76,6 +76,14 @@ def _worker(app: Flask) -> Worker:
             _schedule_all(app)
 
     return AppWorker([queue(app)], connection=redis_of(app))
+
+
+def _verb(job: Job) -> str:
+    """What the audit trail calls a job: `exports.write`, `periodic.retention`."""
+    name = job.func_name or "job"
+    if name.endswith(".run_periodic"):
+        return f"periodic.{job.args[0]}"
+    return name.removeprefix("webmacs.features.").replace(".jobs.", ".")
 
 
 def _schedule_all(app: Flask) -> None:

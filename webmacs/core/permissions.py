@@ -21,6 +21,7 @@ class Can(Enum):
     MANAGE_USERS = "manage users"
     MANAGE_SELF = "change one's own account, sessions and API tokens"
     MANAGE_ORGANIZATIONS = "create and rename organizations, and enter each of them"
+    READ_AUDIT = "read the audit trail: who changed what, and what was refused"
     MANAGE_RETENTION = "say how long measurements are kept, and release what is on hold"
 
 
@@ -41,7 +42,7 @@ OPERATOR = VIEWER | {
     Can.WRITE_LOGS,
     Can.REPORT_PLUGINS,
 }
-ADMIN = OPERATOR | {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.MANAGE_RETENTION}
+ADMIN = OPERATOR | {Can.MANAGE_PLUGINS, Can.MANAGE_USERS, Can.READ_AUDIT, Can.MANAGE_RETENTION}
 INSTALLATION_ADMIN = ADMIN | {Can.MANAGE_ORGANIZATIONS}
 
 GRANTS: dict[Role, frozenset[Can]] = {Role.VIEWER: VIEWER, Role.OPERATOR: OPERATOR, Role.ADMIN: ADMIN}
@@ -56,6 +57,7 @@ SCOPES: dict[Scope, frozenset[Can]] = {
     Scope.ADMIN_USERS: frozenset({Can.MANAGE_USERS}),
     Scope.ADMIN_PLUGINS: frozenset({Can.MANAGE_PLUGINS}),
     Scope.ADMIN_RETENTION: frozenset({Can.MANAGE_RETENTION}),
+    Scope.ADMIN_AUDIT: frozenset({Can.READ_AUDIT}),
     Scope.ADMIN_ORGANIZATIONS: frozenset({Can.MANAGE_ORGANIZATIONS}),
 }
 SCOPE_OF: dict[Can, Scope] = {can: scope for scope, covered in SCOPES.items() for can in covered}

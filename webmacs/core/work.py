@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webmacs.core import clock, outage
 from webmacs.core.db import Tenant, affected, db, transaction
 from webmacs.core.ids import new_id
+from webmacs.core.trail import UNAUDITED
 
 DEAD_AFTER = timedelta(seconds=60)  # without a sign of life for so long a job counts as dead
 ATTEMPTS = 5  # a row whose job died as often is given up
@@ -32,16 +33,16 @@ class Work(Tenant):
     """Mixin of a table whose rows are carried out by jobs."""
 
     state: Mapped[str] = mapped_column(String(20), index=True)
-    rows_done: Mapped[int] = mapped_column(BigInteger, default=0)
-    rows_total: Mapped[int | None] = mapped_column(BigInteger)
+    rows_done: Mapped[int] = mapped_column(BigInteger, default=0, info=UNAUDITED)
+    rows_total: Mapped[int | None] = mapped_column(BigInteger, info=UNAUDITED)
     error: Mapped[str | None] = mapped_column(Text)
     created_on: Mapped[datetime]
-    started_on: Mapped[datetime | None]
-    finished_on: Mapped[datetime | None]
+    started_on: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
+    finished_on: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
     expires_on: Mapped[datetime | None]
-    beat_on: Mapped[datetime | None]
-    claimed_by: Mapped[str | None] = mapped_column(String(100))
-    attempts: Mapped[int] = mapped_column(default=0)
+    beat_on: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
+    claimed_by: Mapped[str | None] = mapped_column(String(100), info=UNAUDITED)
+    attempts: Mapped[int] = mapped_column(default=0, info=UNAUDITED)
 
     @property
     def is_open(self) -> bool:

@@ -1,4 +1,4 @@
-"""Signed tokens and password hashes. The key is installed once by the factory and never leaves this module."""
+"""Signed tokens, seals and password hashes. The keys are installed once by the factory and never leave this module."""
 
 import hashlib
 import hmac
@@ -57,6 +57,26 @@ class Signer:
 
 
 signer = Signer()
+
+
+class Notary:
+    """Seals the audit trail with a key derived from SECRET_KEY: who cannot read that one cannot forge a seal."""
+
+    def __init__(self) -> None:
+        self._key: bytes | None = None
+
+    def use(self, secret_key: str) -> None:
+        """Install the installation's secret."""
+        self._key = hmac.new(secret_key.encode(), b"webmacs audit trail", hashlib.sha256).digest()
+
+    def seal(self, text: str) -> str:
+        """The HMAC-SHA256 of a text, as 64 hexadecimal digits."""
+        if self._key is None:
+            raise RuntimeError("no sealing key is installed")
+        return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()
+
+
+notary = Notary()
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -12,9 +13,9 @@ from flask import Flask, Response, current_app, g, request, session
 from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect
 
-from webmacs.core import outage
-from webmacs.core.db import transaction
-from webmacs.core.errors import Forbidden, Unauthenticated
+from webmacs.core import outage, trail
+from webmacs.core.db import Transaction, note_refusal, transaction
+from webmacs.core.errors import Forbidden, Invalid, SecondFactorRequired, Unauthenticated
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
 from webmacs.web.credentials import Credentials
@@ -23,6 +24,7 @@ from webmacs.web.proxies import client_address
 LASTS_UNTIL = "webmacs.lasts_until"  # in the WSGI environment: the answer holds until this topic is told
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LIMITED = "This API token is limited to some channels; it cannot do this."
+LONGEST_REASON = 500  # characters of X-Reason
 BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 
 csrf = CSRFProtect()
@@ -196,12 +198,33 @@ def check_csrf(edge: Edge, actor: Actor) -> None:
         csrf.protect()
 
 
-def within_transaction(view: Callable[[], Response], *, write: bool) -> Response:
+@contextmanager
+def arriving(can: Can | Access, door: str = "jwt", *, write: bool) -> Iterator[Transaction]:
+    """The arrival's transaction, which knows where it comes from; an access that is refused in it is noted."""
+    verb = (request.endpoint or request.path).removesuffix("_json")
+    origin = trail.Origin(verb, None, door, client_address() or None, g.get("request_id"))
+    with trail.came_from(origin), transaction(write=write) as work:
+        try:
+            yield work
+        except (Unauthenticated, Forbidden) as refused:
+            # who shows nothing is sent to the sign-in, which is no refusal
+            shown = can is Access.PUBLIC or "Authorization" in request.headers
+            is_told = isinstance(refused, Forbidden) or (shown and not isinstance(refused, SecondFactorRequired))
+            if is_told and not work.refusals:
+                note_refusal(trail.Refused(str(refused), tried=f"{request.method} {request.path}"[:500]))
+            raise
+        finally:
+            origin.actor = g.get("actor")
+
+
+def within_transaction(view: Callable[[], Response], edge: Edge, *, write: bool) -> Response:
     """Run the view in the arrival's transaction and keep its work only if the answer is below 400."""
-    with transaction(write=write) as work:
+    with arriving(edge.can, "browser" if edge.kind == "page" else "jwt", write=write) as work:
         response = view()
         if response.status_code >= 400:
             work.abandon()
+        elif write:
+            work.origin.reason = _reason()
     if g.pop("use_is_due", False):
         # at most once a minute for each credential, and apart from the arrival: reading pages keep nothing else
         try:
@@ -210,6 +233,15 @@ def within_transaction(view: Callable[[], Response], *, write: bool) -> Response
         except outage.AWAY as error:  # a note is no reason to refuse what was done: the disk may be full
             outage.report(log, "the use of a credential was not noted", error)
     return response
+
+
+def _reason() -> str | None:
+    """Why the client does it, in its own words. Raises `Invalid` when it has too many."""
+    given = request.headers.get("X-Reason", "").encode("latin-1")
+    text = "".join(c if c.isprintable() else " " for c in given.decode("utf-8", "replace")).strip()
+    if len(text) > LONGEST_REASON:
+        raise Invalid({"": f"X-Reason must have at most {LONGEST_REASON} characters."})
+    return text or None
 
 
 def query_values() -> dict[str, Any]:

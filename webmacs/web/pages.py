@@ -49,7 +49,7 @@ def screen(
                     values["query"] = _parse_query(query)
                 return make_response(view(actor=actor, **values))
 
-            return within_transaction(answer, write=request.method not in SAFE_METHODS)
+            return within_transaction(answer, edge, write=request.method not in SAFE_METHODS)
 
         arrive.__edge__ = edge  # type: ignore[attr-defined]
         return arrive

@@ -10,11 +10,10 @@ from flask import Flask
 from werkzeug.test import EnvironBuilder
 
 from webmacs.core import outage
-from webmacs.core.db import transaction
 from webmacs.core.errors import Forbidden, Refusal
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
-from webmacs.web.arrival import LIMITED, identify
+from webmacs.web.arrival import LIMITED, arriving, identify
 from webmacs.web.cors import origins
 
 Scope = MutableMapping[str, Any]
@@ -88,7 +87,7 @@ async def may_go_on(app: Flask, scope: Scope, send: Send, permission: Can, actor
 
 
 def _actor(app: Flask, scope: Scope, permission: Can, by_channel: bool) -> Actor:
-    with app.request_context(environ_of(scope)), transaction(write=False):
+    with app.request_context(environ_of(scope)), arriving(permission, write=False):
         actor = identify()
         authorize(actor, permission)
         if actor.events is not None and not by_channel:

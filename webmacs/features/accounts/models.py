@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webmacs.core.db import Base
 from webmacs.core.identity import Role
+from webmacs.core.trail import UNAUDITED
 
 
 class Organization(Base):
@@ -38,7 +39,7 @@ class User(Base):
     sso_provider: Mapped[str | None] = mapped_column(String(255))
     registered_on: Mapped[datetime]
     disabled_on: Mapped[datetime | None]
-    last_login_at: Mapped[datetime | None]
+    last_login_at: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
 
 
 class Membership(Base):
@@ -122,7 +123,7 @@ class Login(Base):
     via: Mapped[str] = mapped_column(String(20))
     device: Mapped[str] = mapped_column(String(255))
     created_on: Mapped[datetime]
-    last_used_at: Mapped[datetime]
+    last_used_at: Mapped[datetime] = mapped_column(info=UNAUDITED)
     expires_on: Mapped[datetime] = mapped_column(index=True)
     revoked_on: Mapped[datetime | None]
 

@@ -7,11 +7,12 @@ from typing import Any, Literal
 from sqlalchemy import delete, select, update
 
 from webmacs.core import clock
-from webmacs.core.db import db, emit
-from webmacs.core.errors import Conflict, Forbidden, Invalid, Unauthenticated
+from webmacs.core.db import db, emit, note_refusal
+from webmacs.core.errors import Conflict, Forbidden, Invalid, SecondFactorRequired, Unauthenticated
 from webmacs.core.identity import Actor, Recognised, Role
 from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Access, Can, authorize
+from webmacs.core.trail import Refused
 from webmacs.features.accounts import queries
 from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
 from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
@@ -40,10 +41,16 @@ def sign_in(attempt: LoginIn, via: Literal["browser", "jwt"], device: str, lifet
     """
     user = queries.by_email(attempt.email)
     if not verify_password(attempt.password, user.password_hash if user else None) or user is None:
+        note_refusal(Refused("Invalid email or password.", "sign-in", attempt.email, user.id if user else None))
         raise Unauthenticated("Invalid email or password.")
     if user.password_hash is not None and is_outdated(user.password_hash):
         user.password_hash = hash_password(attempt.password)
-    return open_login(user, via, device, lifetime, factors.require(user.id, attempt.code))
+    try:
+        return open_login(user, via, device, lifetime, factors.require(user.id, attempt.code))
+    except Unauthenticated as refused:
+        if attempt.code or not isinstance(refused, SecondFactorRequired):  # to be asked for a code is no refusal
+            note_refusal(Refused(str(refused), "sign-in", attempt.email, user.id))
+        raise
 
 
 def open_login(

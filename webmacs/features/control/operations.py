@@ -1,8 +1,10 @@
 """Every write to an output."""
 
+from webmacs.core.db import note
 from webmacs.core.errors import Conflict, Invalid
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
+from webmacs.core.trail import Change
 from webmacs.features.control.schemas import SetPoint
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.admit import Reading
@@ -20,4 +22,6 @@ def set_output(actor: Actor, event_public_id: str, wish: SetPoint) -> Row:
     if not event.min_value <= wish.value <= event.max_value:
         limits = f"{event.min_value:g} and {event.max_value:g} {event.unit}"
         raise Invalid({"value": f"The value must lie between {limits}."})
+    known = {"organization_id": event.organization_id, "public_id": event.public_id, "name": event.name}
+    note(Change(None, "set", known, {}, {"value": wish.value}, "output"))
     return datapoints.record_one(actor, Reading(event.public_id, wish.value), Can.CONTROL)

@@ -14,6 +14,7 @@ datapoints = Table(
     Column("value", Double, nullable=False),
     Column("quality", SmallInteger, nullable=False, server_default="0"),  # 0 is good
     sqlite_with_rowid=False,
+    info={"unaudited": "measurements; a single one that is deleted is told by its operation"},
 )
 
 # Written together with the points, so that reading the newest costs channels, not rows.
@@ -23,6 +24,7 @@ latest_datapoints = Table(
     Column("event_id", Integer, primary_key=True, autoincrement=False),
     Column("ts", BigInteger, nullable=False),
     Column("value", Double, nullable=False),
+    info={"unaudited": "follows from the measurements"},
 )
 
 # What the points of one stretch of time amount to, so that long windows cost what is shown. Always computed from the
@@ -40,6 +42,7 @@ rollups = Table(
     Column("high", Double, nullable=False),
     Column("high_ts", BigInteger, nullable=False),
     sqlite_with_rowid=False,
+    info={"unaudited": "follows from the measurements"},
 )
 
 # One row: a point before `open_from` that comes now is late and marks its block; rollups are whole before
@@ -51,6 +54,7 @@ rollup_state = Table(
     Column("open_from", BigInteger, nullable=False),
     Column("whole_until", BigInteger, nullable=False),
     Column("turn", BigInteger, nullable=False, server_default="0"),  # counts commits: who was overtaken gives up
+    info={"unaudited": "bookkeeping of the rollups"},
 )
 
 # Before this moment the points of the channel were let go (a multiple of decide.BLOCK); their rollups stay.
@@ -59,6 +63,7 @@ raw_from = Table(
     Base.metadata,
     Column("event_id", Integer, primary_key=True, autoincrement=False),
     Column("ts", BigInteger, nullable=False),
+    info={"unaudited": "bookkeeping of the retention, whose runs are told"},
 )
 
 # Blocks of time whose rollups do not tell the truth any more. `marks` counts, so that one set meanwhile is not lost.
@@ -68,6 +73,7 @@ stale_blocks = Table(
     Column("event_id", Integer, primary_key=True, autoincrement=False),
     Column("block", BigInteger, primary_key=True, autoincrement=False),  # ts // decide.BLOCK
     Column("marks", Integer, nullable=False),
+    info={"unaudited": "bookkeeping of the rollups"},
 )
 
 span_events = Table(
@@ -85,6 +91,7 @@ class Span(Base):
     """
 
     __tablename__ = "spans"
+    __audited_as__ = "experiment"  # whose times they are, and whose public id
     __table_args__ = (Index("ix_spans_organization_id_started_us", "organization_id", "started_us"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -9,10 +9,11 @@ from typing import cast
 from sqlalchemy import Select, delete, exists, func, insert, select
 
 from webmacs.core import clock
-from webmacs.core.db import affected, db, driver, emit
+from webmacs.core.db import db, driver, emit, note
 from webmacs.core.errors import Conflict, NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
+from webmacs.core.trail import Change
 from webmacs.features.datapoints import queries, rollups, store
 from webmacs.features.datapoints.admit import UNKNOWN, Channel, Given, Reading, admit, moments, taken_from
 from webmacs.features.datapoints.decide import without
@@ -102,8 +103,12 @@ def remove(actor: Actor, datapoint_id: str) -> None:
     if db.session.scalar(covering.limit(1)) is not None:
         raise Conflict("The datapoint belongs to an experiment that is on hold.")
     rollups.mark_stale([event.id], ts, ts + 1)
-    if not affected(delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts)):
+    gone = delete(datapoints).where(datapoints.c.event_id == event.id, datapoints.c.ts == ts)
+    value = db.session.scalar(gone.returning(datapoints.c.value))
+    if value is None:
         raise NotFound("Datapoint", datapoint_id)
+    known = {"organization_id": event.organization_id, "public_id": datapoint_id, "name": event.name}
+    note(Change(None, "deleted", known, {"value": value, "ts_us": ts}, {}, "datapoint"))
     _find_latest_again([event.id])
 
 

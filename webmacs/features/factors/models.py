@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core.db import Base
+from webmacs.core.trail import UNAUDITED
 
 
 class Authenticator(Base):
@@ -18,7 +19,9 @@ class Authenticator(Base):
     sealed_secret: Mapped[str] = mapped_column(String(255))
     created_on: Mapped[datetime]
     confirmed_on: Mapped[datetime | None]
-    last_step: Mapped[int] = mapped_column(BigInteger, default=0)  # of the last code: it and earlier ones are spent
+    last_step: Mapped[int] = mapped_column(
+        BigInteger, default=0, info=UNAUDITED
+    )  # of the last code: it and earlier ones are spent
 
 
 class Passkey(Base):
@@ -33,9 +36,9 @@ class Passkey(Base):
     rp_id: Mapped[str] = mapped_column(String(255))  # the host name it was made for: it works nowhere else
     credential_id: Mapped[str] = mapped_column(String(1400), unique=True)
     public_key: Mapped[str] = mapped_column(String(4000))
-    sign_count: Mapped[int] = mapped_column(BigInteger)
+    sign_count: Mapped[int] = mapped_column(BigInteger, info=UNAUDITED)
     created_on: Mapped[datetime]
-    last_used_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
 
 
 class RecoveryCode(Base):
@@ -57,6 +60,7 @@ class Step(Base):
     """
 
     __tablename__ = "factor_steps"
+    __unaudited__ = "steps under way for some minutes; what they lead to is told"
     __table_args__ = (UniqueConstraint("purpose", "handle"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)

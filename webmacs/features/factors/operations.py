@@ -8,11 +8,12 @@ import pyotp
 from sqlalchemy import delete, update
 
 from webmacs.core import clock
-from webmacs.core.db import affected, db, emit
+from webmacs.core.db import affected, db, emit, note_refusal
 from webmacs.core.errors import Conflict, Forbidden, Invalid, SecondFactorRequired
 from webmacs.core.identity import Actor
 from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Can, authorize
+from webmacs.core.trail import Refused
 from webmacs.features.factors import decide, queries
 from webmacs.features.factors.facts import FactorsChanged
 from webmacs.features.factors.models import Authenticator, Passkey, RecoveryCode, Step
@@ -97,6 +98,7 @@ def answer_with_code(handle: str, code: str) -> tuple[int, Way] | None:
     way = redeem(step.user_id, code)
     if way is None:
         step.attempts += 1
+        note_refusal(Refused("The code was not right, or was used already.", "sign-in", user_id=step.user_id))
         return None
     db.session.delete(step)
     return step.user_id, way
@@ -124,10 +126,12 @@ def answer_with_passkey(purpose: Purpose, handle: str, answer: str, site: Site) 
     step.attempts += 1
     row = queries.claimed_passkey(answer)
     if row is None or row.rp_id != site.rp_id or step.user_id not in (None, row.user_id):
+        note_refusal(Refused("The passkey is not one that counts here.", "sign-in", user_id=step.user_id))
         return None
     known = Registered(row.credential_id, row.public_key, row.sign_count)
     counter = passkeys.prove(answer, site, challenge, known, alone=step.user_id is None)
     if counter is None:
+        note_refusal(Refused("The passkey proved nothing.", "sign-in", user_id=row.user_id))
         return None
     row.sign_count, row.last_used_at = counter, clock.now()
     db.session.delete(step)

@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core.db import Base
+from webmacs.core.trail import UNAUDITED
 from webmacs.core.work import Work
 
 
@@ -24,9 +25,9 @@ class Import(Work, Base):
     bytes: Mapped[int] = mapped_column(BigInteger)
     mapping: Mapped[str | None] = mapped_column(Text)
     is_check: Mapped[bool] = mapped_column(default=False)
-    accepted: Mapped[int] = mapped_column(BigInteger, default=0)
-    rejected: Mapped[int] = mapped_column(BigInteger, default=0)
-    problems: Mapped[str | None] = mapped_column(Text)
+    accepted: Mapped[int] = mapped_column(BigInteger, default=0, info=UNAUDITED)
+    rejected: Mapped[int] = mapped_column(BigInteger, default=0, info=UNAUDITED)
+    problems: Mapped[str | None] = mapped_column(Text, info=UNAUDITED)
 
     @property
     def is_ready(self) -> bool:

@@ -13,6 +13,7 @@ class LogEntry(Tenant, Base):
     """One sentence in the log book."""
 
     __tablename__ = "log_entries"
+    __unaudited__ = "the log book tells for itself, and is written with what is told anyway"
     __table_args__ = (Index("ix_log_entries_organization_id_created_on", "organization_id", "created_on"),)
 
     content: Mapped[str] = mapped_column(String(500))

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webmacs.core import clock
 from webmacs.core.db import Base, Tenant
+from webmacs.core.trail import UNAUDITED
 from webmacs.features.accounts.models import User
 from webmacs.features.events.models import Event
 
@@ -24,11 +25,11 @@ class PluginInstance(Tenant, Base):
     demo_mode: Mapped[bool]
     enabled: Mapped[bool]
     config_json: Mapped[str | None] = mapped_column(Text)
-    reported_status: Mapped[str] = mapped_column(String(20), default="inactive")
-    reported_on: Mapped[datetime | None]
-    error_message: Mapped[str | None] = mapped_column(Text)
+    reported_status: Mapped[str] = mapped_column(String(20), default="inactive", info=UNAUDITED)
+    reported_on: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
+    error_message: Mapped[str | None] = mapped_column(Text, info=UNAUDITED)
     created_on: Mapped[datetime]
-    updated_on: Mapped[datetime]
+    updated_on: Mapped[datetime] = mapped_column(info=UNAUDITED)
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
 
     user: Mapped[User | None] = relationship(lazy="joined")

@@ -4,6 +4,7 @@ from sqlalchemy import BigInteger, ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webmacs.core.db import Base
+from webmacs.core.trail import UNAUDITED
 from webmacs.core.work import Work
 
 
@@ -34,5 +35,5 @@ class RetentionRun(Work, Base):
     __tablename__ = "retention_runs"
 
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
-    rollups: Mapped[int] = mapped_column(BigInteger, default=0)
-    detail: Mapped[str | None] = mapped_column(Text)
+    rollups: Mapped[int] = mapped_column(BigInteger, default=0, info=UNAUDITED)
+    detail: Mapped[str | None] = mapped_column(Text, info=UNAUDITED)

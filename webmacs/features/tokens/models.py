@@ -6,6 +6,7 @@ from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webmacs.core.db import Base
+from webmacs.core.trail import UNAUDITED
 from webmacs.features.accounts.models import User
 
 
@@ -29,7 +30,7 @@ class ApiToken(Base):
     requests_per_minute: Mapped[int | None]
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
     created_at: Mapped[datetime]
-    last_used_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None] = mapped_column(info=UNAUDITED)
     expires_at: Mapped[datetime | None]
 
     user: Mapped[User] = relationship(lazy="joined", innerjoin=True)
