@@ -15,7 +15,7 @@ def sign_in(page: Page, mail: str, password: str = PASSWORD) -> None:
     """Fill in the form of the sign-in and send it."""
     page.get_by_label("E-mail").fill(mail)
     page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 def ready(page: Page) -> None:

@@ -49,6 +49,8 @@ PAGES = {
     "plugin-delete": "/plugins/{spare}/delete",
     "profile": "/profile",
     "tokens": "/profile/tokens",
+    "second-factor": "/profile/second-factor",
+    "confirm": "/profile/confirm?next=/profile/second-factor",
     "missing": "/channels/evt_nothing",
     "patterns": "/dev/patterns",
     "reference": "/docs",
@@ -71,15 +73,16 @@ def settled(page: Page) -> Page:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_is_whole_in_every_size_and_theme(name: str, lab: Laboratory, look: Visit) -> None:
-    _is_whole(settled(look(PAGES[name].format(**lab.furniture))), name)
+def test_a_pageis_whole_in_every_size_and_theme(name: str, lab: Laboratory, look: Visit) -> None:
+    is_whole(settled(look(PAGES[name].format(**lab.furniture))), name)
 
 
-def test_the_sign_in_is_whole_in_every_size_and_theme(visit: Visit) -> None:
-    _is_whole(visit("/login?next=/data", None, reduced_motion="reduce"), "login")
+def test_the_sign_inis_whole_in_every_size_and_theme(visit: Visit) -> None:
+    is_whole(visit("/login?next=/data", None, reduced_motion="reduce"), "login")
 
 
-def _is_whole(page: Page, name: str) -> None:
+def is_whole(page: Page, name: str) -> None:
+    """Check the page in every size and theme."""
     expect(page.locator("h1")).to_have_count(1)
     expect(page.locator("h1")).to_be_visible()
     found = []
