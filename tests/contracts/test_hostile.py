@@ -304,3 +304,37 @@ def test_ids_are_matched_exactly(lab, ada, client_as):
 
 def test_a_path_that_does_not_exist_is_not_in_the_world():
     assert set(nothing()) >= {"event", "mapping"}
+
+
+@pytest.mark.any_database
+def test_a_form_of_countless_parts_is_read_nowhere(app, lab, ada, browser_as, fingerprint):
+    browser, named, wrong = browser_as(ada), one_of_each(lab, ada), []
+    before = fingerprint()
+    for route in declared(app):
+        if route.is_unsafe and route.edge.kind == "page":
+            parts = {f"field{number}": "x" for number in range(1001)}
+            kind = "multipart/form-data"
+            answer = browser.send(route.method, route.path(named), csrf=True, data=parts, content_type=kind)
+            if answer.status_code != 413:
+                wrong.append((route.name, answer.status_code))
+    assert wrong == []
+    assert fingerprint() == before
+
+
+@pytest.mark.any_database
+def test_a_body_above_the_limit_of_its_route_is_refused_everywhere(app, lab, ada, client_as, browser_as, fingerprint):
+    named, wrong = one_of_each(lab, ada), []
+    before = fingerprint()
+    for route in declared(app):
+        if route.is_unsafe:
+            is_api = route.edge.kind == "api"
+            sender = client_as(ada) if is_api else browser_as(ada)
+            largest = app.config[route.edge.largest or "MAX_CONTENT_LENGTH"]
+            kind = "application/json" if is_api else "application/x-www-form-urlencoded"
+            kind = route.edge.uploads[0] if route.edge.uploads else kind
+            told = {"environ_overrides": {"CONTENT_LENGTH": str(largest + 1)}}  # what comes need not be read
+            answer = sender.send(route.method, route.path(named), content_type=kind, **told)
+            if answer.status_code != 413:
+                wrong.append((route.name, answer.status_code))
+    assert wrong == []
+    assert fingerprint() == before

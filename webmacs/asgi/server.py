@@ -35,6 +35,7 @@ from webmacs.web.proxies import Proxies
 ASGI = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 UPLOADS = 8  # large bodies that may be on their way at the same time: they fill the disk before anybody is asked
+CREDENTIALS = (b"authorization", b"cookie")
 TURN = 0.001  # seconds that a thread computes before another one's turn; Python's own 5 ms add up for short requests
 
 _M_ARENA_MAX = -8  # malloc.h
@@ -56,6 +57,8 @@ class Pages:
         """Take the whole body first, so that a slow sender holds no thread; then a fast door or a thread answers."""
         try:
             limit = self._larger.get(scope["path"], self._limit)
+            if limit > self._limit and not any(name in CREDENTIALS for name, _ in scope["headers"]):
+                limit = self._limit  # nobody fills the disk before being refused
             async with self._uploads if limit > self._limit else contextlib.nullcontext():
                 body, length = await take(scope, receive, limit)
         except ClientGoneError:
