@@ -103,7 +103,8 @@ class Settings(BaseModel):
         "SECRET_KEY",
         "",
         secret=True,
-        description="Signs sessions and tokens; empty means one made at random and kept in the data folder",
+        description="Signs sessions and tokens, seals second factors; empty means one made at random and kept in the "
+        "data folder",
     )
     initial_admin_email: str | None = _setting(
         "INITIAL_ADMIN_EMAIL", None, description="First administrator, made unattended: e-mail address"

@@ -101,7 +101,16 @@ def test_every_operation_asks_who_acts():
     }
     own |= {"set_password", "end_logins_besides"}
     # a sign-in under way: whoever it is is not signed in yet
-    own |= {"begin", "redeem", "require", "answer_with_code", "passkey_options", "answer_with_passkey", "enter"}
+    own |= {
+        "begin",
+        "abandon_sign_ins",
+        "redeem",
+        "require",
+        "answer_with_code",
+        "passkey_options",
+        "answer_with_passkey",
+        "enter",
+    }
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}
     own |= {"progress", "settle", "left_behind", "expire", "tidy"}  # what jobs do to their rows

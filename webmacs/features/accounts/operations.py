@@ -116,6 +116,7 @@ def end_logins(user_id: int | None, *which: Any) -> None:
     """End the user's logins (those that fit) and everything that was opened with them."""
     mine = Login.user_id == user_id, Login.revoked_on.is_(None), *which
     db.session.execute(update(Login).where(*mine).values(revoked_on=clock.now()))
+    factors.abandon_sign_ins(user_id)
     tell_that_access_ended(user_id)
 
 

@@ -49,6 +49,11 @@ def begin(purpose: Purpose, user_id: int | None = None, handle: str | None = Non
     return handle
 
 
+def abandon_sign_ins(user_id: int | None) -> None:
+    """End the user's sign-ins that wait for a second factor: the password that began them may be in wrong hands."""
+    db.session.execute(delete(Step).where(Step.purpose == Purpose.SIGN_IN, Step.user_id == user_id))
+
+
 def redeem(user_id: int, code: str) -> Way | None:
     """Spend a code of the user's authenticator app or a recovery code; None when it is not right, or spent."""
     typed = decide.as_typed(code)
