@@ -40,6 +40,9 @@ from webmacs.features.imports import pages as imports_pages
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
 from webmacs.features.organizations import api as organizations_api
+from webmacs.features.organizations import pages as organizations_pages
+from webmacs.features.people import api as people_api
+from webmacs.features.people import pages as people_pages
 from webmacs.features.plugins import api as plugins_api
 from webmacs.features.plugins import pages as plugins_pages
 from webmacs.features.retention import api as retention_api
@@ -68,6 +71,7 @@ ROOT = Path(__file__).resolve().parent.parent
 EDGES = (
     accounts_pages,
     accounts_api,
+    organizations_pages,
     organizations_api,
     tokens_pages,
     tokens_api,
@@ -75,6 +79,8 @@ EDGES = (
     signin_pages,
     audit_pages,
     audit_api,
+    people_pages,
+    people_api,
     logs_pages,
     logs_api,
     events_pages,
@@ -111,7 +117,17 @@ ERRORS: dict[type[errors.Refusal], int] = {
 }
 
 _CHANNEL = {"name": "Inlet temperature", "type": "sensor", "unit": "°C", "min_value": 0.0, "max_value": 200.0}
+_PERSON = {"email": "grace@lab.example", "username": "grace", "password": "long enough", "role": "operator"}
 RESOURCES = (
+    Resource(
+        "user",
+        "users",
+        "/api/v1/users",
+        "/users",
+        sample=_PERSON,
+        change={"username": "hopper", "role": "viewer"},
+        unshown=frozenset({"password"}),
+    ),
     Resource("event", "events", "/api/v1/events", "/channels", sample=_CHANNEL, change={"name": "Outlet temperature"}),
     Resource(
         "experiment",

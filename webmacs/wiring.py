@@ -3,7 +3,7 @@
 from webmacs.core.db import act_as
 from webmacs.core.facts import Wiring
 from webmacs.features.accounts import operations as accounts
-from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
+from webmacs.features.accounts.facts import AccessEnded, UserDisabled, UserSignedIn
 from webmacs.features.datapoints import operations as datapoints
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.events.facts import EventDeleted, EventsChanged
@@ -40,6 +40,10 @@ def _factors_changed(fact: FactorsChanged) -> None:
     accounts.end_logins_besides(fact.user_id, fact.session_id)
 
 
+def _log_disabled(fact: UserDisabled) -> None:
+    logs.note(fact.organization_id, f"User '{fact.username}' was disabled.", user_id=fact.user_id)
+
+
 def _log_start(fact: ExperimentStarted) -> None:
     logs.note(fact.organization_id, f"Experiment '{fact.name}' started.", user_id=fact.user_id)
 
@@ -70,6 +74,7 @@ WIRING = Wiring(
     inside={
         UserSignedIn: (_name_sign_in, _log_sign_in),
         FactorsChanged: (_factors_changed,),
+        UserDisabled: (_log_disabled,),
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),
         ExperimentStopped: (_log_stop,),

@@ -39,6 +39,7 @@ OWN_ACCOUNT = {
     "POST /profile/second-factor/codes",
     "POST /profile/sessions/<public_id>/end",
     "POST /profile/sessions/end-others",
+    "POST /organizations/<public_id>/enter",
     "POST /profile/tokens",
     "POST /profile/tokens/<public_id>/delete",
     "POST /api/v1/auth/logout",

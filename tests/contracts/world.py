@@ -25,6 +25,8 @@ KINDS = {
     "/api/v1/retention/events": "event",
     "/api/v1/audit": "entry",
     "/audit": "entry",
+    "/users": "user",
+    "/organizations": "organization",
     "/channels": "event",
     "/control": "event",
     "/experiments": "experiment",
@@ -38,6 +40,7 @@ KINDS = {
     "/retention/channels": "event",
     "/profile/tokens": "token",
 }
+NAMED = {"mapping_id": "mapping", "session_id": "login"}  # a parameter that says itself what it names
 PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?([^<>]+)>")
 PREFIXES = {
     "user": "usr",
@@ -85,8 +88,8 @@ class Route:
 
     def kind(self, parameter: str) -> str:
         """What a parameter of the path names."""
-        if parameter == "mapping_id":
-            return "mapping"
+        if parameter in NAMED:
+            return NAMED[parameter]
         fitting = [prefix for prefix in KINDS if self.rule.startswith(prefix)]
         assert fitting, f"KINDS in tests/contracts/world.py does not say what <{parameter}> of {self.rule} is"
         return KINDS[max(fitting, key=len)]

@@ -31,6 +31,13 @@ class Scope(StrEnum):
     ADMIN_ORGANIZATIONS = "admin-organizations"
 
 
+class Place(NamedTuple):
+    """An organization that somebody may enter."""
+
+    public_id: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who acts, for which organization, with which role, and how they came.
@@ -50,6 +57,7 @@ class Actor:
     events: frozenset[str] | None = None
     is_installation_admin: bool = False
     requests_per_minute: int | None = None  # what the token may send at most; None: as much as everybody
+    workplaces: tuple[Place, ...] = ()  # where the user may go, the present one first; not all when they are many
 
     @property
     def is_anonymous(self) -> bool:

@@ -10,6 +10,7 @@ class Resource:
     """A kind of thing with a JSON collection and pages. Contract tests round-trip every one of them.
 
     `sample` and `change` are JSON bodies for create and update; `form` overrides form fields where the page differs.
+    `unshown` names the fields of `sample` that are never shown again.
     """
 
     name: str
@@ -19,3 +20,4 @@ class Resource:
     sample: Mapping[str, Any]
     change: Mapping[str, Any]
     form: Mapping[str, Any] = field(default_factory=dict)
+    unshown: frozenset[str] = frozenset()

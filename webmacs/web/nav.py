@@ -23,6 +23,7 @@ PLACES = (
     ("Exports", "/exports", "download", Can.READ),
     ("Logs", "/logs", "journal-text", Can.READ),
     ("Plugins", "/plugins", "plug", Can.READ),
+    ("Users", "/users", "people", Can.MANAGE_USERS),
     ("Audit", "/audit", "shield-lock", Can.READ_AUDIT),
     ("Retention", "/retention", "hourglass-split", Can.MANAGE_RETENTION),
 )

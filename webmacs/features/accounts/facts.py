@@ -15,6 +15,14 @@ class UserSignedIn(Fact):
 
 
 @dataclass(frozen=True)
+class UserDisabled(Fact):
+    """Somebody may not sign in any more."""
+
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True)
 class AccessEnded(Fact):
     """Logins or tokens of a user are no longer valid; open streams must close."""
 

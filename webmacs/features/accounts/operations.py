@@ -14,7 +14,7 @@ from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Access, Can, authorize
 from webmacs.core.trail import Refused
 from webmacs.features.accounts import queries
-from webmacs.features.accounts.facts import AccessEnded, UserSignedIn
+from webmacs.features.accounts.facts import AccessEnded, UserDisabled, UserSignedIn
 from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
 from webmacs.features.accounts.schemas import (
     ClaimIn,
@@ -215,6 +215,8 @@ def change(actor: Actor, public_id: str, patch: UserPatch) -> Membership:
     if changes.get("is_disabled"):
         _keep_an_installation_admin(member)
     _apply(member, changes)
+    if changes.get("is_disabled"):
+        emit(UserDisabled(actor.organization_id, member.user_id, member.username))
     if changes.keys() & {"password", "role", "is_disabled", "is_installation_admin"}:
         end_logins(member.user_id, Login.public_id != (actor.session_id or ""))
     return member
@@ -235,18 +237,9 @@ def _apply(member: Membership, changes: dict[str, Any]) -> None:
 
 
 def _refuse_foreign(actor: Actor, member: Membership) -> None:
-    """An account that others rely on too is not one organization's to change: it would open the doors elsewhere."""
-    if actor.is_installation_admin or member.user_id == actor.user_id:
-        return
-    if member.is_installation_admin:
-        raise Forbidden(
-            "This account administers the installation; only another installation administrator changes it."
-        )
-    if len(queries.memberships(member.user_id)) > 1:
-        raise Forbidden(
-            "This account belongs to other organizations too; its owner or an installation administrator changes it. "
-            "Here you can change its role or remove it from the organization."
-        )
+    reason = queries.why_not_ours(actor, member)
+    if reason:
+        raise Forbidden(reason)
 
 
 def remove(actor: Actor, public_id: str) -> None:

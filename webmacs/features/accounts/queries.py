@@ -1,6 +1,7 @@
 """Reads of users, logins and tokens; who a credential stands for."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Select, exists, func, or_, select
@@ -9,12 +10,14 @@ from sqlalchemy.orm import joinedload
 from webmacs.core import clock
 from webmacs.core.db import db
 from webmacs.core.errors import NotFound, Unauthenticated
-from webmacs.core.identity import Actor, Role, Via
+from webmacs.core.identity import Actor, Place, Role, Via
 from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Access, Can, authorize
 from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
 from webmacs.features.accounts.schemas import UserFilter
 from webmacs.gateways.signing import fingerprint, signer
+
+MOST_WORKPLACES = 20  # that the switcher of every page shows
 
 
 def _people(actor: Actor) -> Select[Membership]:
@@ -78,6 +81,23 @@ def by_id(user_id: int) -> User:
 def by_email(email: str) -> User | None:
     """The person with this address, in whatever case it was typed."""
     return db.session.scalar(select(User).where(User.email == email.lower(), User.is_service.is_(False)))
+
+
+def why_not_ours(actor: Actor, member: Membership) -> str:
+    """Why the actor may not change somebody's account (e-mail, name, password, state), empty when they may.
+
+    An account that others rely on too is not one organization's to change: it would open the doors elsewhere.
+    """
+    if actor.is_installation_admin or member.user_id == actor.user_id:
+        return ""
+    if member.is_installation_admin:
+        return "This account administers the installation; only another installation administrator changes it."
+    if len(memberships(member.user_id)) > 1:
+        return (
+            "This account belongs to other organizations too; its owner or an installation administrator changes it. "
+            "Here you can change its role or remove it from the organization."
+        )
+    return ""
 
 
 def taken(column: Any, value: str, *, besides: int | None = None) -> bool:
@@ -199,12 +219,25 @@ def login_of_jwt(token: str) -> tuple[Actor, Login]:
 
 def login_of_browser(public_id: str) -> tuple[Actor, Login]:
     """Who a browser's session stands for. Raises `Unauthenticated` when it ended."""
-    mine = with_role(Login).where(Login.public_id == public_id, Login.via == "browser")
-    found = db.session.execute(mine).first()
+    organizations = select(func.count()).select_from(Organization).scalar_subquery()
+    mine = with_role(Login).add_columns(organizations)
+    found = db.session.execute(mine.where(Login.public_id == public_id, Login.via == "browser")).first()
     if found is None or found[0].revoked_on is not None or found[0].expires_on <= clock.now():
         raise Unauthenticated("The session has ended.")
-    login, role = found
-    return actor_of(login.user, role, login.organization_id, "browser", login.public_id), login
+    login, role, count = found
+    actor = actor_of(login.user, role, login.organization_id, "browser", login.public_id)
+    return (replace(actor, workplaces=_workplaces(actor)) if count > 1 else actor), login
+
+
+def _workplaces(actor: Actor) -> tuple[Place, ...]:
+    """Where else somebody may go, the present organization first: all pages show the way."""
+    theirs = (Membership.organization_id == Organization.id) & (Membership.user_id == actor.user_id)
+    is_here = Organization.id == actor.organization_id
+    statement = select(Organization.public_id, Organization.name)
+    if not actor.is_installation_admin:
+        statement = statement.join(Membership, theirs)
+    found = db.session.execute(statement.order_by(is_here.desc(), Organization.name).limit(MOST_WORKPLACES))
+    return tuple(Place(row.public_id, row.name) for row in found)
 
 
 def logins(actor: Actor) -> Sequence[Login]:

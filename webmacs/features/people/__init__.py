@@ -1,0 +1,1 @@
+"""Looking after people: the users of an organization, their sessions, and what the roles allow."""
