@@ -41,6 +41,8 @@ PAGES = {
     "export-new": "/exports/new",
     "imports": "/imports",
     "logs": "/logs",
+    "audit": "/audit",
+    "audit-none": "/audit?who=nobody+of+this+name",
     "plugins": "/plugins",
     "plugin": "/plugins/{plant}",
     "plugin-disabled": "/plugins/{spare}",

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from webmacs.core.identity import Role
+
 
 @pytest.fixture
 def five(lab, ada):
@@ -103,3 +105,15 @@ def test_another_organization_reads_nothing_of_it(lab, five, eve, client_as, tra
 def test_nothing_in_it_can_be_written(five, client_as, trail):
     path = f"/api/v1/audit/{trail(five)[-1].public_id}"
     assert [client_as(five).send(method, path, {}).status_code for method in ("PUT", "DELETE", "POST")] == [405] * 3
+
+
+def test_what_belongs_to_no_organization_is_read_by_who_administers_the_installation(lab, ada, client_as, trail):
+    client_as(None).post("/api/v1/auth/login", {"email": "nobody@lab.example", "password": "wrong"})
+    refused = trail()[-1]
+    colleague = lab.person("otto", Role.ADMIN)
+    for person, status in ((ada, 200), (colleague, 404)):
+        assert client_as(person).get(f"/api/v1/audit/{refused.public_id}").status_code == status
+    query = {"outcome": "refused"}
+    assert _names(client_as(ada).get("/api/v1/audit", query_string=query)) == ["nobody@lab.example"]
+    assert _names(client_as(colleague).get("/api/v1/audit", query_string=query)) == []
+    assert "nobody@lab.example" not in client_as(colleague).get("/api/v1/audit/export").text

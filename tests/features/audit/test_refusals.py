@@ -1,9 +1,15 @@
 """Who was not let in, and who may not do what they tried; told without letting a stranger fill the disk."""
 
+import pyotp
 import pytest
+from sqlalchemy import select
 
 from tests.make import PASSWORD, Api
+from webmacs.core.db import db
 from webmacs.features.audit import decide, operations
+from webmacs.features.factors import operations as factors
+from webmacs.features.factors import queries as factor_queries
+from webmacs.features.factors.models import Authenticator, RecoveryCode
 
 MINUTE = 60.0
 
@@ -116,6 +122,33 @@ def test_a_reason_that_is_too_long_is_refused_and_nothing_is_done(ada, client_as
     assert "X-Reason" in refused.text
     assert client.get("/api/v1/events").json["total"] == 0
     assert client.post("/api/v1/events", body, headers={"X-Reason": "x" * 500}).status_code == 201
+
+
+def test_a_wrong_code_is_told_and_being_asked_for_one_is_not(lab, ada, client_as, trail):
+    with lab.arrival():
+        factors.confirm(ada.actor)
+        factors.begin_authenticator(ada.actor)
+    with lab.arrival():
+        secret = factor_queries.secret_of(factor_queries.authenticator(ada.actor.user_id))
+        codes = factors.finish_authenticator(ada.actor, pyotp.TOTP(secret).now())
+        db.session.flush()
+        kept = [
+            *db.session.scalars(select(RecoveryCode.mark)),
+            *db.session.scalars(select(Authenticator.sealed_secret)),
+        ]
+    attempt, before = {"email": ada.email, "password": PASSWORD}, len(trail(ada))
+    assert client_as(None).post("/api/v1/auth/login", attempt).status_code == 401
+    assert len(trail(ada)) == before
+    assert client_as(None).post("/api/v1/auth/login", attempt | {"code": "000000"}).status_code == 401
+    (entry,) = trail(ada, before)
+    assert _fields(entry, "outcome", "kind", "object_name", "object_public_id") == (
+        "refused",
+        "sign-in",
+        ada.email,
+        ada.public_id,
+    )
+    shown = " ".join(entry.old + entry.new for entry in trail(ada))
+    assert [value for value in (*kept, *codes, secret) if value in shown] == []
 
 
 # --- how many ---------------------------------------------------------------------------------------------------------
