@@ -137,12 +137,15 @@ def _described(change: Change, names: _Names) -> tuple[int | None, dict[str, Any
     if change.table is not None:
         table = Base.metadata.tables[change.table]
         kind, others = kind_of(table), _references(table)
-        rows = [names.row(others[n], known[n]) for n in others if n != ORGANIZATION and known.get(n) is not None]
         if table.name == "organizations":
             organization_id = known.get("id")
-        organization_id = organization_id or next((row[ORGANIZATION] for row in rows if row.get(ORGANIZATION)), None)
-        public_id = public_id or (rows[0].get("public_id") if len(rows) == 1 else None)  # a membership is its user's
-        name = name or ", ".join(filter(None, map(name_of, rows))) or None
+        if organization_id is None or name is None or public_id is None:  # others tell, at the price of a question each
+            rows = [names.row(others[n], known[n]) for n in others if n != ORGANIZATION and known.get(n) is not None]
+            public_id = public_id or (
+                rows[0].get("public_id") if len(rows) == 1 else None
+            )  # a membership is its user's
+            organization_id = organization_id or next((r[ORGANIZATION] for r in rows if r.get(ORGANIZATION)), None)
+            name = name or ", ".join(filter(None, map(name_of, rows))) or None
     if change.count is not None:
         name = f"{change.count} at once"
     entry = {
