@@ -12,6 +12,20 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from webmacs.providers import (
+    CALLBACK,
+    DEFAULT,
+    USUAL_ALGORITHMS,
+    Address,
+    Algorithms,
+    IdentityProvider,
+    Listed,
+    RedirectAddress,
+    RoleMapping,
+    RoleName,
+    Scopes,
+)
+
 TEST_PREFIX = "WEBMACS_TEST_"
 ELSEWHERE = frozenset({"WEBMACS_PASSWORD"})  # read by `webmacs users create`
 
@@ -165,6 +179,53 @@ class Settings(BaseModel):
         ge=65536,
         description="Largest body of POST /api/v1/datapoints/bulk in bytes",
     )
+    oidc_enabled: bool = _setting("OIDC_ENABLED", False, description="1 offers single sign-on by OpenID Connect")
+    oidc_provider_name: str = _setting(
+        "OIDC_PROVIDER_NAME", "SSO", max_length=100, description="What the button of the sign-in calls the provider"
+    )
+    oidc_issuer_url: Address = _setting(
+        "OIDC_ISSUER_URL", "", description="The provider's issuer; required for single sign-on"
+    )
+    oidc_client_id: str = _setting("OIDC_CLIENT_ID", "", description="Our id there; required for single sign-on")
+    oidc_client_secret: str = _setting(
+        "OIDC_CLIENT_SECRET", "", secret=True, description="Our secret there; empty for a public client"
+    )
+    oidc_scopes: Scopes = _setting(
+        "OIDC_SCOPES", "openid email profile", description="What is asked for, with spaces between"
+    )
+    oidc_redirect_uri: RedirectAddress = _setting(
+        "OIDC_REDIRECT_URI",
+        "",
+        description=f"Where the provider sends browsers back to; empty means {CALLBACK} at WEBMACS_PUBLIC_URL, else at "
+        "host and port",
+    )
+    oidc_default_role: RoleName = _setting(
+        "OIDC_DEFAULT_ROLE", "viewer", description="Role of those who come for the first time: viewer, operator, admin"
+    )
+    oidc_auto_create_users: bool = _setting(
+        "OIDC_AUTO_CREATE_USERS", True, description="0 lets nobody in who has no account yet"
+    )
+    oidc_frontend_url: Address = _setting(
+        "OIDC_FRONTEND_URL", "", description="Where browsers land with the one-time code; empty means this server"
+    )
+    oidc_organization: str = _setting(
+        "OIDC_ORGANIZATION", "", description="Name of the organization of those who come first; empty means the first"
+    )
+    oidc_role_claim: str = _setting(
+        "OIDC_ROLE_CLAIM", "", description="Claim that says the role, such as groups or realm_access.roles"
+    )
+    oidc_role_mapping: RoleMapping = _setting(
+        "OIDC_ROLE_MAPPING", {}, description="JSON, value of that claim → role; applied at every sign-in"
+    )
+    oidc_allowed_algorithms: Algorithms = _setting(
+        "OIDC_ALLOWED_ALGORITHMS", USUAL_ALGORITHMS, description="Signatures that tokens may have"
+    )
+    oidc_providers: Listed = _setting(
+        "OIDC_PROVIDERS",
+        (),
+        secret=True,
+        description="JSON list of more providers: each a key, and fields named like the variables OIDC_*",
+    )
     log_level: str = _setting(
         "WEBMACS_LOG_LEVEL", "info", pattern="^(debug|info|warning|error)$", description="debug, info, warning or error"
     )
@@ -232,7 +293,8 @@ class Settings(BaseModel):
             settings = cls.model_validate(values)
         except ValidationError as refused:
             first = refused.errors()[0]
-            raise SettingsError(f"{variables[str(first['loc'][0])]}: {first['msg']}") from None
+            within = "".join(f"{place}: " for place in first["loc"][1:])
+            raise SettingsError(f"{variables[str(first['loc'][0])]}: {within}{first['msg']}") from None
         return settings.model_copy(update=settings._derived())
 
     def _derived(self) -> dict[str, Any]:
@@ -244,6 +306,29 @@ class Settings(BaseModel):
             "database_url": self.database_url or f"sqlite:///{data_dir / 'webmacs.db'}",
             "server_url": (self.server_url or f"http://{host}:{self.port}").rstrip("/"),
         }
+
+    @property
+    def identity_providers(self) -> tuple[IdentityProvider, ...]:
+        """Every identity provider, each with its whole redirect address; the first is that of the plain variables."""
+        fields = (name for name in IdentityProvider.model_fields if name != "key")
+        plain = {name: getattr(self, f"oidc_{name}") for name in fields}
+        host = "localhost" if self.host in ("0.0.0.0", "::", "") else self.host  # noqa: S104 - compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        ours = self.public_url or f"{'https' if self.secure_cookies else 'http'}://{host}:{self.port}"
+        default = IdentityProvider.model_construct(key=DEFAULT, **plain)
+        back = default.redirect_uri or f"{ours}{CALLBACK}"
+        others = (
+            one.model_copy(update={"redirect_uri": one.redirect_uri or f"{back.partition('?')[0]}?provider={one.key}"})
+            for one in self.oidc_providers
+        )
+        return default.model_copy(update={"redirect_uri": back}), *others
+
+    @property
+    def sso_landing(self) -> str:
+        """Where browsers land with their one-time code, without a slash at the end."""
+        if self.oidc_frontend_url:
+            return self.oidc_frontend_url
+        return self.identity_providers[0].redirect_uri.partition("/api/v1/")[0].rstrip("/")
 
     def with_secret_key(self) -> "Settings":
         """The same settings with a key to sign with: the given one, or the one kept in the data folder (made once)."""

@@ -41,7 +41,7 @@ def settings(_app: Flask) -> str:
 
 
 def _default(value: Any) -> str:
-    if value in (None, "", (), PydanticUndefined):
+    if value in (None, "", (), {}, PydanticUndefined):
         return "–"
     return f"`{int(value) if isinstance(value, bool) else value}`"
 

@@ -52,6 +52,25 @@ class BadRequest(Refusal):
         self.errors = errors
 
 
+class NotOffered(NotFound):
+    """Something that the settings switch off."""
+
+    def __init__(self, sentence: str) -> None:
+        Refusal.__init__(self, sentence)
+
+
+class Rejected(Refusal):
+    """What was presented to get in (a code, a state, a claim) does not count, or no longer."""
+
+
+class Misconfigured(Refusal):
+    """The settings lack something; the sentence names it."""
+
+
+class Upstream(Refusal):
+    """Another server that we asked failed, or its answer cannot be believed."""
+
+
 class Unavailable(Refusal):
     """Something we need is away; try again after `retry_after` seconds."""
 

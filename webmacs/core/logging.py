@@ -26,5 +26,5 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for quiet in ("alembic", "rq.worker", "rq.scheduler", "httpx"):
+    for quiet in ("alembic", "rq.worker", "rq.scheduler", "httpx", "httpcore"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -6,7 +6,10 @@ The keys are derived from SECRET_KEY once by the factory and never leave this mo
 import base64
 import hashlib
 import hmac
+import json
 import secrets
+import time
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -45,6 +48,19 @@ class Sealer:
             return self._installed().decrypt(raw[:NONCE], raw[NONCE:], about.encode()).decode()
         except InvalidTag:
             return None
+
+    def seal_parcel(self, content: dict[str, Any], about: str, seconds: float) -> str:
+        """Encrypt something that others carry for us; it opens for `seconds`."""
+        return self.seal(json.dumps({"until": time.time() + seconds, "content": content}), f"parcel {about}")
+
+    def open_parcel(self, sealed: str, about: str) -> dict[str, Any] | None:
+        """What was sealed about the same and has not expired, None for whatever else somebody brings."""
+        try:
+            text = self.open(sealed, f"parcel {about}")
+        except ValueError:
+            return None
+        document = None if text is None else json.loads(text)
+        return document["content"] if document is not None and document["until"] > time.time() else None
 
     def mark(self, secret: str, about: str) -> str:
         """What is kept of a short secret, as hex: nothing to guess from for whoever has the database alone."""
