@@ -22,6 +22,7 @@ from webmacs.web.arrival import (
     identify,
     query_values,
     within_transaction,
+    without_transaction,
 )
 
 JSON = "application/json"
@@ -43,6 +44,8 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     uploads: tuple[str, ...] = (),
     largest: str | None = None,
     by_channel: bool = False,
+    calls_out: bool = False,
+    is_visited: bool = False,
 ) -> Callable[..., Any]:
     """Declare an endpoint. The view gets `actor`, `body` and `query` (when declared) and the path's values; it returns
     what `out` can show, or a Response. `streams` names the media type of an answer that is not JSON.
@@ -51,13 +54,19 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
     `uploads` names the media types of a body that is not JSON, which the view reads itself; `largest` the configuration
     key of its largest size.
     `by_channel=True` says that it keeps to the channels which a token may be limited to; others refuse such a token.
+    `calls_out=True` says that the view asks servers elsewhere: no transaction is open while it runs, its jobs open
+    their own. `is_visited=True` says that browsers go there by themselves: to those that say so, a refusal is a page.
     `lasts_until` names the topic whose news end the answer: until then the server may give it again to the same role.
 
     Checks run in this order: JSON syntax 422, authentication 401, permission 403, fields 422, then the view.
     """
     shown: TypeAdapter[Any] | None = TypeAdapter(out) if out is not None else None
     taken: TypeAdapter[Any] | None = TypeAdapter(body) if body is not None else None
-    edge = Edge("api", can, summary, body, query, out, status, errors, streams, uploads, by_channel, largest)
+    edge = Edge(
+        *("api", can, summary, body, query, out, status, errors, streams, uploads, by_channel, largest),
+        calls_out=calls_out,
+        is_visited=is_visited,
+    )
 
     def declare(view: Callable[..., Any]) -> Callable[..., Response]:
         @functools.wraps(view)
@@ -85,6 +94,8 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
                 result = view(actor=actor, **values)
                 return result if isinstance(result, Response) else _show(result, shown, status)
 
+            if calls_out:
+                return without_transaction(answer, edge)
             return within_transaction(answer, edge, write=request.method not in SAFE_METHODS and not reads)
 
         arrive.__edge__ = edge  # type: ignore[attr-defined]

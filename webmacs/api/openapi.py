@@ -23,6 +23,8 @@ PHRASES = {
     413: "Body too large",
     422: "Malformed JSON or fields that do not fit",
     429: "Too many requests",
+    500: "The settings are incomplete",
+    502: "Another server failed",
     503: "Unavailable; see Retry-After",
 }
 ERROR: Json = {

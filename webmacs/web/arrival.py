@@ -2,8 +2,9 @@
 
 import logging
 import re
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
@@ -15,7 +16,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from webmacs.core import outage, trail
 from webmacs.core.db import Transaction, note_refusal, transaction
-from webmacs.core.errors import Forbidden, Invalid, SecondFactorRequired, Unauthenticated
+from webmacs.core.errors import Forbidden, Invalid, SecondFactorRequired, Unauthenticated, Unavailable
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
 from webmacs.web.credentials import Credentials
@@ -47,6 +48,8 @@ class Edge:
     uploads: tuple[str, ...] = ()  # media types of a body that is not JSON
     by_channel: bool = False  # keeps to the channels that a token is limited to
     largest: str | None = None  # the application's configuration key of the largest body, when it is not the usual one
+    calls_out: bool = False  # the view asks servers elsewhere: no transaction is open meanwhile, a job opens its own
+    is_visited: bool = False  # browsers go there by themselves: a refusal is a page to those that say so
 
 
 def largest_bodies(app: Flask) -> dict[str, int]:
@@ -201,38 +204,55 @@ def check_csrf(edge: Edge, actor: Actor) -> None:
 @contextmanager
 def arriving(can: Can | Access, door: str = "jwt", *, write: bool) -> Iterator[Transaction]:
     """The arrival's transaction, which knows where it comes from; an access that is refused in it is noted."""
-    verb = (request.endpoint or request.path).removesuffix("_json")
-    origin = trail.Origin(verb, None, door, client_address() or None, g.get("request_id"))
+    origin = _origin(door)
     with trail.came_from(origin), transaction(write=write) as work:
         try:
             yield work
         except (Unauthenticated, Forbidden) as refused:
-            # who shows nothing is sent to the sign-in, which is no refusal
-            shown = can is Access.PUBLIC or "Authorization" in request.headers
-            is_told = isinstance(refused, Forbidden) or (shown and not isinstance(refused, SecondFactorRequired))
-            if is_told and not work.refusals:
-                note_refusal(trail.Refused(str(refused), tried=f"{request.method} {request.path}"[:500]))
+            _note_refusal(work, refused, can)
             raise
         finally:
             origin.actor = g.get("actor")
 
 
+def _origin(door: str) -> trail.Origin:
+    verb = (request.endpoint or request.path).removesuffix("_json")
+    return trail.Origin(verb, None, door, client_address() or None, g.get("request_id"))
+
+
+def _note_refusal(work: Transaction, refused: Unauthenticated | Forbidden, can: Can | Access) -> None:
+    # who shows nothing is sent to the sign-in, which is no refusal
+    shown = can is Access.PUBLIC or "Authorization" in request.headers
+    is_told = isinstance(refused, Forbidden) or (shown and not isinstance(refused, SecondFactorRequired))
+    if is_told and not work.refusals:
+        note_refusal(trail.Refused(str(refused), tried=f"{request.method} {request.path}"[:500]))
+
+
 def within_transaction(view: Callable[[], Response], edge: Edge, *, write: bool) -> Response:
     """Run the view in the arrival's transaction and keep its work only if the answer is below 400."""
-    with arriving(edge.can, "browser" if edge.kind == "page" else "jwt", write=write) as work:
+    with arriving(edge.can, _door(edge), write=write) as work:
         response = view()
         if response.status_code >= 400:
             work.abandon()
         elif write:
             work.origin.reason = _reason()
-    if g.pop("use_is_due", False):
-        # at most once a minute for each credential, and apart from the arrival: reading pages keep nothing else
-        try:
-            with transaction():
-                authenticators().note_use(g.actor)
-        except outage.AWAY as error:  # a note is no reason to refuse what was done: the disk may be full
-            outage.report(log, "the use of a credential was not noted", error)
+    _note_use()
     return response
+
+
+def _door(edge: Edge) -> str:
+    return "browser" if edge.kind == "page" else "jwt"
+
+
+def _note_use() -> None:
+    if not g.pop("use_is_due", False):
+        return
+    # at most once a minute for each credential, and apart from the arrival: reading pages keep nothing else
+    try:
+        with transaction():
+            authenticators().note_use(g.actor)
+    except outage.AWAY as error:  # a note is no reason to refuse what was done: the disk may be full
+        outage.report(log, "the use of a credential was not noted", error)
 
 
 def _reason() -> str | None:
@@ -242,6 +262,33 @@ def _reason() -> str | None:
     if len(text) > LONGEST_REASON:
         raise Invalid({"": f"X-Reason must have at most {LONGEST_REASON} characters."})
     return text or None
+
+
+_calls_out = threading.BoundedSemaphore(6)  # of the 16 threads that answer: one slow server must not hold them all
+
+
+def without_transaction(view: Callable[[], Response], edge: Edge) -> Response:
+    """Run a view that waits for servers elsewhere; the transactions of its jobs know where they come from.
+
+    Raises `Unavailable` when too many wait already.
+    """
+    if not _calls_out.acquire(blocking=False):
+        raise Unavailable("Too many sign-ins wait for the identity provider. Try again in a few seconds.")
+    origin = _origin(_door(edge))
+    try:
+        with trail.came_from(origin):
+            with suppress(Unauthenticated, *outage.AWAY), transaction(write=False):
+                origin.actor = identify()
+            try:
+                response = view()
+            except (Unauthenticated, Forbidden) as refused:
+                with transaction(write=False) as work:
+                    _note_refusal(work, refused, edge.can)
+                raise
+    finally:
+        _calls_out.release()
+    _note_use()
+    return response
 
 
 def query_values() -> dict[str, Any]:

@@ -59,7 +59,8 @@ def asked_for_json() -> bool:
     if request.routing_exception is None and request.endpoint is not None:
         edge: Edge | None = getattr(_view(), "__edge__", None)
         if edge is not None:
-            return edge.kind == "api"
+            shown_as_page = edge.is_visited and request.headers.get("Sec-Fetch-Dest") == "document"
+            return edge.kind == "api" and not shown_as_page
     return request.path.startswith(API_PREFIXES)
 
 

@@ -18,6 +18,7 @@ from webmacs.web.arrival import (
     identify,
     query_values,
     within_transaction,
+    without_transaction,
 )
 
 htmx = HTMX()
@@ -26,17 +27,22 @@ Answer = Response | str
 
 
 def screen(
-    *, can: Can | Access, query: type[BaseModel] | None = None, summary: str = "", largest: str | None = None
+    *,
+    can: Can | Access,
+    query: type[BaseModel] | None = None,
+    summary: str = "",
+    largest: str | None = None,
+    calls_out: bool = False,
 ) -> Callable[..., Any]:
     """Declare a page: who may see it, which query string it understands, and how large its body may be when that is
-    not the usual size (`largest` names the configuration key).
+    not the usual size (`largest` names the configuration key). `calls_out=True`: as for an endpoint.
 
     The view gets `actor`, `query` (when declared) and the path's values.
     """
 
     def declare(view: Callable[..., Answer]) -> Callable[..., Response]:
         line = summary or (view.__doc__ or "").strip().partition("\n")[0]
-        edge = Edge("page", can, line, query=query, largest=largest)
+        edge = Edge("page", can, line, query=query, largest=largest, calls_out=calls_out)
 
         @functools.wraps(view)
         def arrive(**values: Any) -> Response:
@@ -49,6 +55,8 @@ def screen(
                     values["query"] = _parse_query(query)
                 return make_response(view(actor=actor, **values))
 
+            if calls_out:
+                return without_transaction(answer, edge)
             return within_transaction(answer, edge, write=request.method not in SAFE_METHODS)
 
         arrive.__edge__ = edge  # type: ignore[attr-defined]
@@ -73,6 +81,11 @@ def page(template: str, fragment: str | None = None, status: int = 200, **contex
     response = make_response(render_template(fragment if part and fragment else template, **context), status)
     response.headers.add("Vary", "HX-Request")
     return response
+
+
+def to(url: str, status: int = 303) -> Response:
+    """Send the browser to an address, which may be another site's."""
+    return make_response("", status, {"Location": url})
 
 
 def see(endpoint: str, **values: Any) -> Response:
