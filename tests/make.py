@@ -45,11 +45,15 @@ from webmacs.features.logs.schemas import LogIn
 from webmacs.features.plugins import operations as plugins
 from webmacs.features.plugins.models import ChannelMapping, PluginInstance
 from webmacs.features.plugins.schemas import InstanceIn, MappingIn
+from webmacs.features.sso import operations as sso
+from webmacs.features.sso.models import Identity
+from webmacs.features.sso.schemas import Visitor
 from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens.models import ApiToken
 from webmacs.features.tokens.schemas import TokenIn
 from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import hash_password
+from webmacs.providers import IdentityProvider
 
 PASSWORD = "correct horse battery"
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -223,6 +227,14 @@ class Lab:
             db.session.add(row)
             db.session.flush()
             return row
+
+    def identity(self, who: Person) -> Identity:
+        """Who somebody is at an identity provider; another provider's each time."""
+        provider = IdentityProvider(key="campus", provider_name="Campus", issuer_url="https://x.example", client_id="x")
+        issuer = f"https://login.example/{next(_numbers)}"
+        visitor = Visitor(provider, issuer, "4711", None, False, None, {}, None, "")
+        with self.arrival():
+            return sso.link(who.actor, visitor)
 
     def event(self, who: Person, **fields: Any) -> Event:
         """A channel; a sensor from 0 to 100 °C unless told otherwise."""

@@ -49,11 +49,16 @@ from webmacs.features.retention import api as retention_api
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
 from webmacs.features.signin import pages as signin_pages
+from webmacs.features.sso import api as sso_api
+from webmacs.features.sso import jobs as sso_jobs
+from webmacs.features.sso import pages as sso_pages
 from webmacs.features.system import api as system_api
 from webmacs.features.tokens import api as tokens_api
 from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens import pages as tokens_pages
+from webmacs.gateways import oidc
 from webmacs.gateways.counters import Counters
+from webmacs.gateways.onetime import OneTime
 from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import notary, signer
 from webmacs.ingest import bulk as datapoints_bulk
@@ -81,6 +86,8 @@ EDGES = (
     audit_api,
     people_pages,
     people_api,
+    sso_pages,
+    sso_api,
     logs_pages,
     logs_api,
     events_pages,
@@ -113,6 +120,9 @@ ERRORS: dict[type[errors.Refusal], int] = {
     errors.Invalid: 422,
     errors.BadRequest: 422,
     errors.TooMany: 429,
+    errors.Rejected: 400,
+    errors.Misconfigured: 500,
+    errors.Upstream: 502,
     errors.Unavailable: 503,
 }
 
@@ -149,6 +159,7 @@ RESOURCES = (
 
 PERIODIC = (
     Periodic("tidy", account_jobs.tidy, timedelta(hours=1)),
+    Periodic("sso", sso_jobs.tidy, timedelta(hours=1)),
     Periodic("partitions", datapoint_jobs.make_ahead, timedelta(hours=6)),
     Periodic("retention", retention_jobs.daily, timedelta(days=1)),
     Periodic("retention-runs", retention_jobs.sweep, timedelta(minutes=5)),
@@ -232,7 +243,10 @@ def _extend(app: Flask, settings: Settings) -> None:
     app.extensions["webmacs.periodic"] = PERIODIC
     app.extensions["webmacs.resources"] = RESOURCES
     # nothing connects before it is used; without a Redis only the live view polls and the worker does not start
-    app.extensions["webmacs.redis"] = Redis.from_url(settings.redis_url or "redis://127.0.0.1:6379/0")
+    redis_url = settings.redis_url or "redis://127.0.0.1:6379/0"
+    app.extensions["webmacs.redis"] = Redis.from_url(redis_url)
+    app.extensions["webmacs.onetime"] = OneTime(redis_url)
+    app.extensions["webmacs.oidc"] = oidc.Clients(settings.identity_providers, settings.sso_landing)
 
 
 def _refuse_undeclared(app: Flask) -> None:

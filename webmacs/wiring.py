@@ -18,6 +18,7 @@ from webmacs.features.logs import operations as logs
 from webmacs.features.logs.schemas import LogType
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention.facts import RetentionRequested
+from webmacs.features.sso.facts import SignedInElsewhere
 from webmacs.gateways import files
 from webmacs.live import publish
 from webmacs.web import arrival
@@ -28,6 +29,8 @@ def _name_sign_in(fact: UserSignedIn) -> None:
 
 
 def _log_sign_in(fact: UserSignedIn) -> None:
+    if fact.way == Way.SSO:  # told already, with the provider's name
+        return
     logs.note(fact.organization_id, f"User '{fact.username}' logged in.", user_id=fact.user_id)
     if fact.way == Way.RECOVERY:
         logs.note(
@@ -42,6 +45,12 @@ def _factors_changed(fact: FactorsChanged) -> None:
 
 def _log_disabled(fact: UserDisabled) -> None:
     logs.note(fact.organization_id, f"User '{fact.username}' was disabled.", user_id=fact.user_id)
+
+
+def _log_sign_in_elsewhere(fact: SignedInElsewhere) -> None:
+    act_as(fact.organization_id, fact.user_id)
+    sentence = f"User '{fact.username}' logged in via SSO ({fact.provider_name})."
+    logs.note(fact.organization_id, sentence, user_id=fact.user_id)
 
 
 def _log_start(fact: ExperimentStarted) -> None:
@@ -75,6 +84,7 @@ WIRING = Wiring(
         UserSignedIn: (_name_sign_in, _log_sign_in),
         FactorsChanged: (_factors_changed,),
         UserDisabled: (_log_disabled,),
+        SignedInElsewhere: (_log_sign_in_elsewhere,),
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),
         ExperimentStopped: (_log_stop,),

@@ -19,10 +19,19 @@ PUBLIC = {
     "GET /claim",
     "POST /claim",
     "POST /api/v1/auth/login",
+    "GET /api/v1/auth/sso/config",
+    "GET /api/v1/auth/sso/authorize",
+    "GET /api/v1/auth/sso/callback",
+    "POST /api/v1/auth/sso/exchange",
+    "POST /api/v1/auth/sso/backchannel-logout",
+    "GET /sso-callback",
 }
 
 # Pages of something begun a moment ago; whoever has begun nothing is sent on.
 UNDER_WAY = {"GET /login/second-factor", "GET /login/passkey", "GET /profile/second-factor/app"}
+
+# Those of them that are steps of a way: on its own, one of them leads nowhere.
+STEPS = {"GET /login", "GET /api/v1/auth/sso/authorize", "GET /api/v1/auth/sso/callback", "GET /sso-callback"}
 
 # What everybody who is signed in may do to their own account, viewers included.
 OWN_ACCOUNT = {
@@ -40,6 +49,9 @@ OWN_ACCOUNT = {
     "POST /profile/sessions/<public_id>/end",
     "POST /profile/sessions/end-others",
     "POST /organizations/<public_id>/enter",
+    "POST /profile/sso/link",
+    "POST /profile/sso/<public_id>/unlink",
+    "POST /sso/logout",
     "POST /profile/tokens",
     "POST /profile/tokens/<public_id>/delete",
     "POST /api/v1/auth/logout",
@@ -76,6 +88,8 @@ DEARER = {"GET /experiments/<public_id>/figure.json": 30}
 # What an Idempotency-Key cannot repeat: who signs in is nobody yet, the secret of a new token is kept nowhere, and a
 # file of hundreds of megabytes is not compared.
 UNREPEATABLE = {
+    "POST /api/v1/auth/sso/exchange",
+    "POST /api/v1/auth/sso/backchannel-logout",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/logout",
     "POST /api/v1/organizations/<public_id>/enter",

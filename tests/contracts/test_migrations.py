@@ -91,11 +91,11 @@ def test_there_is_one_line_of_revisions(revisions):
 def test_every_table_that_belongs_to_somebody_says_to_whom():
     of_all = {"organizations", "users", "claims", "idempotency_keys", "datapoints", "latest_datapoints"}
     of_all |= {"audit_entries", "audit_chains"}  # their `chain` says it: the organization, or the installation
-    of_all |= {"rollups", "rollup_state", "stale_blocks", "raw_from"}
+    of_all |= {"rollups", "rollup_state", "stale_blocks", "raw_from", "sso_put_aside"}
     # a person's own, wherever they work
     of_all |= {"authenticators", "passkeys", "recovery_codes", "factor_steps"}
     # these hang on a row that has an organization
-    by_parent = {"channel_mappings", "span_events"}
+    by_parent = {"channel_mappings", "span_events", "identities", "sso_logins"}
     for table in db.metadata.sorted_tables:
         if table.name not in of_all | by_parent:
             assert not table.c["organization_id"].nullable, table.name

@@ -29,6 +29,7 @@ KINDS = {
     "/organizations": "organization",
     "/channels": "event",
     "/control": "event",
+    "/profile/sso": "identity",
     "/experiments": "experiment",
     "/exports": "export",
     "/imports": "import",
@@ -56,6 +57,7 @@ PREFIXES = {
     "passkey": "key",
     "mapping": "chn",
     "entry": "aud",
+    "identity": "idn",
 }
 
 
@@ -129,6 +131,7 @@ def one_of_each(lab: Lab, who: Person, number: int = 1) -> dict[str, str]:
         "login": who.session,
         "passkey": lab.passkey(who, f"Key {number}").public_id,
         "token": token.public_id,
+        "identity": lab.identity(who).public_id,
         "event": event.public_id,
         "datapoint": queries.public_id(event.public_id, 1_000_000 * int(NOON.timestamp())),
         "experiment": experiment.public_id,

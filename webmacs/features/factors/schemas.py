@@ -18,6 +18,7 @@ class Way(StrEnum):
     TOTP = "totp"
     PASSKEY = "passkey"
     RECOVERY = "recovery"
+    SSO = "sso"  # an identity provider vouches; what it asks for is its own business
 
 
 class Purpose(StrEnum):
