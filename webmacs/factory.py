@@ -48,6 +48,7 @@ from webmacs.features.plugins import pages as plugins_pages
 from webmacs.features.retention import api as retention_api
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
+from webmacs.features.signin import api as signin_api
 from webmacs.features.signin import pages as signin_pages
 from webmacs.features.sso import api as sso_api
 from webmacs.features.sso import jobs as sso_jobs
@@ -82,6 +83,7 @@ EDGES = (
     tokens_api,
     factors_pages,
     signin_pages,
+    signin_api,
     audit_pages,
     audit_api,
     people_pages,
@@ -201,6 +203,7 @@ def _configure(app: Flask, settings: Settings) -> None:
         EXPORT_KEEP_HOURS=settings.export_keep_hours,
         MAX_UPLOAD_BYTES=settings.max_upload_bytes,
         ACCESS_TOKEN_EXPIRE_MINUTES=settings.access_token_expire_minutes,
+        REFRESH_TOKEN_EXPIRE_DAYS=settings.refresh_token_expire_days,
         MAX_CONTENT_LENGTH=settings.max_body_bytes,
         MAX_BULK_BYTES=settings.max_bulk_bytes,
         MAX_FORM_MEMORY_SIZE=settings.max_body_bytes,

@@ -158,6 +158,9 @@ class Settings(BaseModel):
     access_token_expire_minutes: int = _setting(
         "ACCESS_TOKEN_EXPIRE_MINUTES", 1440, ge=1, le=525600, description="Lifetime of a login in minutes"
     )
+    refresh_token_expire_days: int = _setting(
+        "REFRESH_TOKEN_EXPIRE_DAYS", 30, ge=1, le=365, description="Days within which an API client can renew its login"
+    )
     max_body_bytes: int = _setting(
         "WEBMACS_MAX_BODY_BYTES",
         2_097_152,

@@ -25,6 +25,7 @@ PUBLIC = {
     "POST /api/v1/auth/sso/exchange",
     "POST /api/v1/auth/sso/backchannel-logout",
     "GET /sso-callback",
+    "POST /api/v1/auth/refresh",
 }
 
 # Pages of something begun a moment ago; whoever has begun nothing is sent on.
@@ -91,6 +92,7 @@ UNREPEATABLE = {
     "POST /api/v1/auth/sso/exchange",
     "POST /api/v1/auth/sso/backchannel-logout",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/logout",
     "POST /api/v1/organizations/<public_id>/enter",
     "POST /api/v1/tokens",

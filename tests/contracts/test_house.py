@@ -113,6 +113,7 @@ def test_every_operation_asks_who_acts():
     }
     # a provider vouches for who comes in, or says whose logins are over
     own |= {"admit", "ticket", "redeem", "end", "put_aside", "take_back", "forget_put_aside"}
+    own |= {"enter_api", "renew"}
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}
     own |= {"progress", "settle", "left_behind", "expire", "tidy"}  # what jobs do to their rows

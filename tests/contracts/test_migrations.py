@@ -95,7 +95,7 @@ def test_every_table_that_belongs_to_somebody_says_to_whom():
     # a person's own, wherever they work
     of_all |= {"authenticators", "passkeys", "recovery_codes", "factor_steps"}
     # these hang on a row that has an organization
-    by_parent = {"channel_mappings", "span_events", "identities", "sso_logins"}
+    by_parent = {"refresh_tokens", "channel_mappings", "span_events", "identities", "sso_logins"}
     for table in db.metadata.sorted_tables:
         if table.name not in of_all | by_parent:
             assert not table.c["organization_id"].nullable, table.name

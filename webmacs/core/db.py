@@ -5,7 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -142,6 +142,7 @@ class Transaction:
         self.last_saved: dict[Any, trail.Change] = {}  # … and at the one that ended last
         self.refusals: list[trail.Refused] = []  # of this arrival
         self.told: list[trail.Refused] = []  # of another one, to be written by this one
+        self.anyway: list[Callable[[], None]] = []  # what has to be done although the rest is undone
 
     def take_turn(self, turns: Turns) -> None:
         """Wait until nobody else of this process writes; kept until the transaction ends."""
@@ -198,6 +199,10 @@ def transaction(*, write: bool = True) -> Iterator[Transaction]:
         _open.reset(opened)
         if work.refusals:
             _tell_refusals(work)
+        if work.anyway:
+            with transaction():
+                for deed in work.anyway:
+                    deed()
     if work.kept and write:
         for fact in work.facts:
             reactions.after(fact)
@@ -239,6 +244,12 @@ def note_refusal(refusal: trail.Refused) -> None:
     work = _open.get()
     if work is not None:
         work.refusals.append(refusal)
+def do_anyway(deed: Callable[[], None]) -> None:
+    """Do it after the open transaction, in one of its own: for the refusal that has to leave a mark."""
+    work = _open.get()
+    if work is None:
+        raise RuntimeError("nothing is open that could be undone")
+    work.anyway.append(deed)
 
 
 def emit(fact: Fact) -> None:

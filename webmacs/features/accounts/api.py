@@ -1,6 +1,4 @@
-"""/api/v1/auth and /api/v1/users."""
-
-from contextlib import nullcontext
+"""/api/v1/auth/logout and /me, /api/v1/users."""
 
 from webmacs.api.endpoint import endpoint
 from webmacs.core.identity import Actor
@@ -10,29 +8,11 @@ from webmacs.core.schemas import Written
 from webmacs.features.accounts import operations, queries
 from webmacs.features.accounts.blueprint import bp
 from webmacs.features.accounts.schemas import (
-    LoginIn,
-    LoginOut,
     UserFilter,
     UserIn,
     UserOut,
     UserPatch,
 )
-from webmacs.web.arrival import device, lifetime
-from webmacs.web.guard import guarded
-
-
-@bp.post("/api/v1/auth/login")
-@endpoint("Authenticate and receive a JWT", can=Access.PUBLIC, body=LoginIn, out=LoginOut, errors=(401, 429))
-def login_json(actor: Actor, body: LoginIn) -> object:  # noqa: ARG001 - every view gets the actor
-    """The token goes into `Authorization: Bearer …` of the following requests.
-
-    Whoever has a second factor sends its `code` too; without a right one the answer is 401 and lists `second_factor`.
-    """
-    with guarded("password", body.email), guarded("factor", body.email) if body.code else nullcontext():
-        login = operations.sign_in(body, "jwt", device(), lifetime())
-    return LoginOut(
-        access_token=operations.access_token(login), public_id=login.user.public_id, username=login.user.username
-    )
 
 
 @bp.post("/api/v1/auth/logout")

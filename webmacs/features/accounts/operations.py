@@ -79,14 +79,17 @@ def open_login(
     return login
 
 
-def access_token(login: Login) -> str:
-    """The JWT of a login: `jti` is the login's id, so that it can be revoked alone."""
+def access_token(login: Login, lifetime: timedelta | None = None) -> str:
+    """The JWT of a login: `jti` is the login's id, so that it can be revoked alone. It lasts as long as the login,
+    or as `lifetime` from now on.
+    """
+    ends_on = login.expires_on if lifetime is None else clock.now() + lifetime
     return signer.sign(
         {
             "sub": login.user.public_id,
             "jti": login.public_id,
             "iat": int(login.created_on.timestamp()),
-            "exp": int(login.expires_on.timestamp()),
+            "exp": int(ends_on.timestamp()),
             "role": queries.role_in(login.organization_id, login.user_id) or Role.ADMIN,
         }
     )

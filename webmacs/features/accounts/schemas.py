@@ -41,16 +41,6 @@ class LoginIn(Schema):
     )
 
 
-class LoginOut(Schema):
-    """A JWT for the API."""
-
-    status: str = "success"
-    message: str = "Successfully logged in."
-    access_token: str
-    public_id: str
-    username: str
-
-
 class UserOut(Schema):
     """A user as the API shows it; never the password's hash."""
 
