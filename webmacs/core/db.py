@@ -244,6 +244,8 @@ def note_refusal(refusal: trail.Refused) -> None:
     work = _open.get()
     if work is not None:
         work.refusals.append(refusal)
+
+
 def do_anyway(deed: Callable[[], None]) -> None:
     """Do it after the open transaction, in one of its own: for the refusal that has to leave a mark."""
     work = _open.get()

@@ -18,7 +18,7 @@ from webmacs.web.proxies import client_address, neighbourhood
 WINDOW = 900  # seconds after which failures are forgotten
 FREE, LONGEST = 5, 300  # failures of an account before waiting begins; seconds that one waits at most
 OF_AN_ADDRESS = 30  # failures of an address in a window
-PATIENCE = 5.0  # seconds that a try waits for those of the same account that are before it
+PATIENCE = 10.0  # seconds that a try waits for those of the same account that are before it
 KNOWN = 180 * 86_400  # seconds that a device or an address is remembered after it signed in
 MOST_ACCOUNTS = 10  # that one device is known for
 
