@@ -38,7 +38,7 @@ def test_somebody_changes_their_name_and_password(lab: Laboratory, visit: Visit)
 
 def test_a_token_is_shown_once_and_opens_the_api(lab: Laboratory, look: Visit) -> None:
     name = lab.unique("Notebook")
-    page = look("/profile", "oscar")
+    page = look("/profile/tokens", "oscar")
     page.get_by_label("What is it for?").fill(name)
     page.get_by_role("button", name="Create token").click()
     shown = page.get_by_role("status").filter(has_text="Your new API token")
@@ -46,7 +46,7 @@ def test_a_token_is_shown_once_and_opens_the_api(lab: Laboratory, look: Visit) -
     assert secret.startswith("wm_")
     expect(shown).to_contain_text(secret)
     assert lab.send("GET", "/api/v1/auth/me", token=secret).json["username"] == "oscar"
-    page.goto("/profile")
+    page.goto("/profile/tokens")
     assert secret not in page.content()
     row(page, name).get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

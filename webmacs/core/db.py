@@ -197,19 +197,20 @@ def transaction(*, write: bool = True) -> Iterator[Transaction]:
             work.turns.give()
         _writing.reset(writing)
         _open.reset(opened)
-        if work.refusals:
-            _tell_refusals(work)
-        if work.anyway:
-            with transaction():
-                for deed in work.anyway:
-                    deed()
+        _leave_marks(work)
     if work.kept and write:
         for fact in work.facts:
             reactions.after(fact)
 
 
-def _tell_refusals(work: Transaction) -> None:
-    """What was refused is rolled back: that it was refused is kept in a transaction of its own."""
+def _leave_marks(work: Transaction) -> None:
+    """What was refused is rolled back: that it was refused, and what has to follow, is kept in one of its own."""
+    if work.anyway:
+        with transaction():
+            for deed in work.anyway:
+                deed()
+    if not work.refusals:
+        return
     chosen = trail.installed.ledger.choose(work)
     if not chosen:
         return

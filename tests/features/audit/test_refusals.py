@@ -26,7 +26,7 @@ def test_signing_in_and_out_is_told_in_the_name_of_who_did_it(lab, ada, client_a
     assert _fields(came, "username", "via", "verb", "action", "kind") == (
         "ada",
         "jwt",
-        "accounts.login",
+        "signin.login",
         "created",
         "login",
     )

@@ -1,8 +1,11 @@
 """What a token can be limited to, and that it is never more than its owner."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.make import Api
+from webmacs.core import clock
 
 TOKENS = "/api/v1/tokens"
 ELSEWHERE = "198.51.100.7"
@@ -46,6 +49,21 @@ def test_a_limited_token_cannot_make_an_unlimited_one(lab, ada, api_with):
         assert "more than itself" in refused.get_data(as_text=True)
     made = api.post(TOKENS, {"name": "Less", "scopes": ["read"]})
     assert made.status_code == 201
+
+
+def test_a_token_makes_none_that_counts_longer_or_elsewhere(lab, ada, app):
+    until = clock.now() + timedelta(hours=1)
+    api = Api(app, lab.token(ada, networks=["10.0.0.0/8"], expires_at=until)[1])
+
+    def make(**limits):
+        here = {"REMOTE_ADDR": "10.1.2.3"}
+        return api.post(TOKENS, {"name": "More", **limits}, environ_base=here).status_code
+
+    assert make(networks=["10.0.0.0/8", "192.168.1.1"], expires_at=until.isoformat()) == 422
+    assert make(expires_at=until.isoformat()) == 422
+    assert make(networks=["10.1.0.0/16"]) == 422
+    assert make(networks=["10.1.0.0/16"], expires_at=(until + timedelta(minutes=1)).isoformat()) == 422
+    assert make(networks=["10.1.0.0/16"], expires_at=until.isoformat()) == 201
 
 
 def test_a_token_for_a_channel_sees_that_channel_alone(lab, ada, api_with):

@@ -303,6 +303,7 @@ def rename_self(actor: Actor, username: str) -> User:
     user = queries.me(actor)
     refuse_duplicates(None, username, besides=user.id)
     user.username = username
+    tell_that_access_ended(user.id)  # it did not, but what is remembered of it carries the old name
     return user
 
 

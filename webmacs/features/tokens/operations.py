@@ -1,7 +1,9 @@
 """Every change to API tokens, and recognising who shows one."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
+from ipaddress import ip_network
 
 from sqlalchemy import delete, update
 
@@ -53,12 +55,29 @@ def create(actor: Actor, new: TokenIn) -> tuple[ApiToken, str]:
 
 
 def _refuse_more(actor: Actor, new: TokenIn) -> None:
+    if actor.via != "token":
+        return
+    own = queries.own(actor)
+    if own.networks is not None and not _lie_within(new.networks, own.networks):
+        raise Invalid({"networks": MORE})
+    if own.expires_at is not None and (new.expires_at is None or new.expires_at > own.expires_at):
+        raise Invalid({"expires_at": MORE})
     for name, mine, wished in (("scopes", actor.scopes, new.scopes), ("events", actor.events, new.events)):
         if mine is not None and (wished is None or not mine >= set(wished)):
             raise Invalid({name: MORE})
     most, wish = actor.requests_per_minute, new.requests_per_minute
     if most is not None and (wish is None or wish > most):
         raise Invalid({"requests_per_minute": MORE})
+
+
+def _lie_within(wished: Sequence[str] | None, mine: Sequence[str]) -> bool:
+    """Whether each of the wished networks is part of one of mine."""
+    outer = [ip_network(network) for network in mine]
+    inner = [ip_network(network) for network in wished or ()]
+    return wished is not None and all(
+        any(part.version == whole.version and part.subnet_of(whole) for whole in outer)  # type: ignore[arg-type]  # same version
+        for part in inner
+    )
 
 
 def _add(user: User, organization_id: int, new: TokenIn) -> tuple[ApiToken, str]:

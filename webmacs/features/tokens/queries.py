@@ -42,6 +42,11 @@ def get(actor: Actor, public_id: str) -> ApiToken:
     return row
 
 
+def own(actor: Actor) -> ApiToken:
+    """The token that asks."""
+    return get(actor, actor.session_id or "")
+
+
 def is_token_of(token: str, username: str) -> bool:
     """Whether this is a valid API token of the service account."""
     owner = select(ApiToken.id).join(ApiToken.user)
