@@ -6,11 +6,20 @@ from typing import Any, TypeVar
 from flask import request
 from flask_wtf import FlaskForm
 from pydantic import BaseModel, ValidationError
+from wtforms import SelectMultipleField
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from webmacs.core.errors import Conflict, Invalid, NotFound
 
 S = TypeVar("S", bound=BaseModel)
 T = TypeVar("T")
+
+
+class TicksField(SelectMultipleField):  # type: ignore[misc]  # wtforms ships no types
+    """Several of a list, each with a tick."""
+
+    widget = ListWidget(prefix_label=False)
+    option_widget = CheckboxInput()
 
 
 class SchemaForm(FlaskForm):  # type: ignore[misc]  # flask-wtf ships no types

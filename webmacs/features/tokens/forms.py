@@ -1,10 +1,10 @@
 """The form of a new API token."""
 
-from wtforms import DateTimeLocalField, IntegerField, SelectMultipleField, StringField, widgets
+from wtforms import DateTimeLocalField, IntegerField, StringField
 
 from webmacs.core.identity import Scope
 from webmacs.core.permissions import SCOPES
-from webmacs.web.forms import SchemaForm
+from webmacs.web.forms import SchemaForm, TicksField
 
 
 def _means(scope: Scope) -> str:
@@ -18,12 +18,10 @@ class TokenForm(SchemaForm):
     expires_at = DateTimeLocalField(
         "Valid until (UTC)", description="Empty means until it is deleted.", format="%Y-%m-%dT%H:%M"
     )
-    scopes = SelectMultipleField(
+    scopes = TicksField(
         "Limited to",
         description="Nothing chosen means everything that you may do. A script that only sends values needs ingest.",
         choices=[(scope.value, _means(scope)) for scope in Scope],
-        option_widget=widgets.CheckboxInput(),
-        widget=widgets.ListWidget(prefix_label=False),
     )
     networks = StringField(
         "Only from these networks", description="For example 192.168.1.0/24, 10.0.0.7. Empty means from everywhere."
