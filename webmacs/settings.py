@@ -209,7 +209,9 @@ class Settings(BaseModel):
         "OIDC_AUTO_CREATE_USERS", True, description="0 lets nobody in who has no account yet"
     )
     oidc_frontend_url: Address = _setting(
-        "OIDC_FRONTEND_URL", "", description="Where browsers land with the one-time code; empty means this server"
+        "OIDC_FRONTEND_URL",
+        "",
+        description="Where browsers land with their code; empty means the first of CORS_ORIGINS, else this server",
     )
     oidc_organization: str = _setting(
         "OIDC_ORGANIZATION", "", description="Name of the organization of those who come first; empty means the first"
@@ -329,8 +331,9 @@ class Settings(BaseModel):
     @property
     def sso_landing(self) -> str:
         """Where browsers land with their one-time code, without a slash at the end."""
-        if self.oidc_frontend_url:
-            return self.oidc_frontend_url
+        elsewhere = (self.oidc_frontend_url, *self.cors_origins)
+        if any(elsewhere):
+            return next(filter(None, elsewhere))
         return self.identity_providers[0].redirect_uri.partition("/api/v1/")[0].rstrip("/")
 
     def with_secret_key(self) -> "Settings":

@@ -15,6 +15,7 @@ from webmacs.features.sso.forms import LinkForm, UnlinkForm
 from webmacs.features.sso.schemas import Intent, Landing, LinkIn, UnlinkIn
 from webmacs.gateways.signing import fingerprint
 from webmacs.web.arrival import device, lifetime, remember_browser
+from webmacs.web.guard import guarded
 from webmacs.web.headers import CONTENT_POLICY
 from webmacs.web.pages import local_target, page, screen, see, to
 from webmacs.web.parcels import carried, carry
@@ -78,7 +79,12 @@ def _identities(actor: Actor, form: LinkForm) -> Response:
 def link(actor: Actor) -> Response:
     """Confirm the wish by the password, then lead to the provider."""
     form = LinkForm()
-    wish = form.submit(LinkIn, lambda wish: operations.confirm(actor, wish))
+
+    def confirm(wish: LinkIn) -> LinkIn:
+        with guarded("own password", actor.public_id):  # a browser that was left open is no place to guess
+            return operations.confirm(actor, wish)
+
+    wish = form.submit(LinkIn, confirm)
     if wish is None:
         return _identities(actor, form)
     provider = jobs.client(wish.provider).provider
@@ -104,7 +110,12 @@ def _unlink(actor: Actor, public_id: str, form: UnlinkForm) -> Response:
 def unlink(actor: Actor, public_id: str) -> Response:
     """Part with an identity."""
     form = UnlinkForm()
-    if form.submit(UnlinkIn, lambda wish: operations.unlink(actor, public_id, wish.current_password)) is None:
+
+    def part(wish: UnlinkIn) -> object:
+        with guarded("own password", actor.public_id):
+            return operations.unlink(actor, public_id, wish.current_password)
+
+    if form.submit(UnlinkIn, part) is None:
         return _unlink(actor, public_id, form)
     flash("The identity is not linked any more.", "success")
     return see("sso.identities")
