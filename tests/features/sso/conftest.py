@@ -110,7 +110,8 @@ class Guest:
 
     def get(self, path: str, **query: Any) -> TestResponse:
         """GET, with the cookies."""
-        return self.client.get(path, query_string=query, buffered=True)
+        peer = {"REMOTE_ADDR": "192.0.2.7"}
+        return self.client.get(path, query_string=query, environ_base=peer, buffered=True)
 
     def begin(self, **query: Any) -> str:
         """Press the button; where it leads."""

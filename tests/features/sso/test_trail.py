@@ -19,7 +19,7 @@ def test_a_new_identity_is_told_with_who_came_and_from_where(guest, lab):
     (told,) = entries(lab, kind="identity", action="created")
     assert told.username == "grace"
     assert told.new_values["subject"] == "4711"
-    assert told.address == "127.0.0.1"
+    assert told.address == "192.0.2.7"
     assert told.request_id.startswith("req_")
     assert [entry.username for entry in entries(lab, kind="user", action="created")][-1] == "grace"
 
