@@ -143,6 +143,7 @@ class Transaction:
         self.refusals: list[trail.Refused] = []  # of this arrival
         self.told: list[trail.Refused] = []  # of another one, to be written by this one
         self.anyway: list[Callable[[], None]] = []  # what has to be done although the rest is undone
+        self.tenant: int | None = None  # the organization that it has entered
 
     def take_turn(self, turns: Turns) -> None:
         """Wait until nobody else of this process writes; kept until the transaction ends."""

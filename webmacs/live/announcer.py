@@ -11,6 +11,7 @@ from flask import Flask
 
 from webmacs.core import clock, identity, outage
 from webmacs.core.db import transaction
+from webmacs.core.tenancy import enter
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.datapoints.decide import Stretch, stretch_of
 from webmacs.features.datapoints.facts import DatapointsRecorded
@@ -113,6 +114,7 @@ class Announcer(threading.Thread):
         if now - asked >= RUNS_LAST:
             try:
                 with self._app.app_context(), transaction(write=False):
+                    enter(organization_id)
                     since = clock.to_micros(clock.now()) - 3_600_000_000
                     runs = datapoints.stretches(identity.system(organization_id), since, LAST)
             except outage.AWAY:  # the database is away: what was known is the best guess

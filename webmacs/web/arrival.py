@@ -15,10 +15,11 @@ from flask_login import UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect
 
 from webmacs.core import outage, trail
-from webmacs.core.db import Transaction, note_refusal, transaction
+from webmacs.core.db import Transaction, current, note_refusal, transaction
 from webmacs.core.errors import Forbidden, Invalid, SecondFactorRequired, Unauthenticated, Unavailable
 from webmacs.core.identity import ANONYMOUS, Actor, Recognised
 from webmacs.core.permissions import Access, Can
+from webmacs.core.tenancy import enter
 from webmacs.web.credentials import Credentials
 from webmacs.web.proxies import client_address
 
@@ -93,7 +94,18 @@ def identify(can: Can | Access = Access.SIGNED_IN) -> Actor:
 
     Raises `Unauthenticated` for a credential that is not valid. Where anybody may go it is nobody's instead: a client
     with a stale token must be able to sign in again, and to ask for the health while the database is away.
+
+    From here on the arrival is within the actor's organization, also for the database. Recognising is not, for it looks
+    through all of them, and what anybody may do is not either: signing in, being invited, claiming.
     """
+    actor = _known(can)
+    # one that calls out has no transaction of its own: those of its jobs are about a user, wherever they belong
+    if can is not Access.PUBLIC and not actor.is_anonymous and current() is not None:
+        enter(actor.organization_id)
+    return actor
+
+
+def _known(can: Can | Access = Access.SIGNED_IN) -> Actor:
     if "actor" not in g:
         try:
             if "refused" in g:  # asked once already, see identify_early
@@ -141,7 +153,7 @@ def identify_early() -> Actor:
     """Who is asking, before the arrival's transaction begins; nobody for a credential that its route will refuse."""
     try:
         with transaction(write=False):
-            return identify()
+            return _known()
     except (Unauthenticated, *outage.AWAY):
         return ANONYMOUS
 
@@ -278,7 +290,7 @@ def without_transaction(view: Callable[[], Response], edge: Edge) -> Response:
     try:
         with trail.came_from(origin):
             with suppress(Unauthenticated, *outage.AWAY), transaction(write=False):
-                origin.actor = identify()
+                origin.actor = _known()
             try:
                 response = view()
             except (Unauthenticated, Forbidden) as refused:

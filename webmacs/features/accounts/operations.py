@@ -12,6 +12,7 @@ from webmacs.core.errors import Conflict, Forbidden, Invalid, SecondFactorRequir
 from webmacs.core.identity import Actor, Recognised, Role
 from webmacs.core.ids import ALPHABET, new_id
 from webmacs.core.permissions import Access, Can, authorize
+from webmacs.core.tenancy import as_owner
 from webmacs.core.trail import Refused
 from webmacs.features.accounts import queries
 from webmacs.features.accounts.facts import AccessEnded, UserDisabled, UserSignedIn
@@ -115,6 +116,7 @@ def end_other_logins(actor: Actor) -> None:
     end_logins(actor.user_id, Login.public_id != actor.session_id)
 
 
+@as_owner()  # wherever they act
 def end_logins(user_id: int | None, *which: Any) -> None:
     """End the user's logins (those that fit) and everything that was opened with them."""
     mine = Login.user_id == user_id, Login.revoked_on.is_(None), *which
@@ -135,6 +137,7 @@ def tell_that_access_ended(user_id: int | None) -> None:
             emit(AccessEnded(organization_id, user_id))
 
 
+@as_owner()  # from one organization to another
 def move_login(actor: Actor, organization_id: int) -> None:
     """Let the login in use act in another organization, and look again at what it has open."""
     authorize(actor, Can.MANAGE_SELF)

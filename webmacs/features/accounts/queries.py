@@ -13,6 +13,7 @@ from webmacs.core.errors import NotFound, Unauthenticated
 from webmacs.core.identity import Actor, Place, Role, Via
 from webmacs.core.paging import Page, paginate
 from webmacs.core.permissions import Access, Can, authorize
+from webmacs.core.tenancy import as_owner
 from webmacs.features.accounts.models import Claim, Login, Membership, Organization, User
 from webmacs.features.accounts.schemas import UserFilter
 from webmacs.gateways.signing import fingerprint, signer
@@ -123,12 +124,14 @@ def count_installation_admins() -> int:
     return db.session.scalar(admins) or 0
 
 
+@as_owner()  # wherever that is
 def memberships(user_id: int) -> Sequence[Membership]:
     """Everywhere that the user belongs to, first joined first."""
     mine = select(Membership).where(Membership.user_id == user_id).options(joinedload(Membership.organization))
     return db.session.scalars(mine.order_by(Membership.id)).all()
 
 
+@as_owner()  # wherever that is
 def at_work_in(user_id: int) -> list[int]:
     """The organizations (internal ids) where the user is a member or has been signed in."""
     joined = select(Membership.organization_id).where(Membership.user_id == user_id)
@@ -240,6 +243,7 @@ def _workplaces(actor: Actor) -> tuple[Place, ...]:
     return tuple(Place(row.public_id, row.name) for row in found)
 
 
+@as_owner()  # one's own, wherever they act
 def logins(actor: Actor) -> Sequence[Login]:
     """The valid logins of the user who asks, last used first."""
     authorize(actor, Access.SIGNED_IN)
@@ -257,6 +261,7 @@ def _logins_of(user_id: int | None) -> Sequence[Login]:
     return db.session.scalars(mine.order_by(Login.last_used_at.desc(), Login.id.desc())).all()
 
 
+@as_owner()  # one's own, wherever they act
 def login(actor: Actor, public_id: str) -> Login:
     """One of the asker's own logins."""
     row = db.session.scalar(select(Login).where(Login.user_id == actor.user_id, Login.public_id == public_id))

@@ -10,6 +10,7 @@ from webmacs.core import clock
 from webmacs.core.capture import kind_of
 from webmacs.core.db import Base, Transaction, db, upsert
 from webmacs.core.ids import new_id
+from webmacs.core.tenancy import leave
 from webmacs.core.trail import Change, Refused
 from webmacs.features.audit import decide
 from webmacs.features.audit.models import INSTALLATION, AuditChain, AuditEntry
@@ -38,6 +39,7 @@ def _rest(now: float) -> list[Refused]:
 
 def append(work: Transaction) -> None:
     """Write an entry for each change of the open transaction and each refusal that it tells, in that transaction."""
+    leave()  # a change may belong to the chain of another organization, and nobody within one writes into any
     names = _Names(db.session.connection())
     who = _who(work, names)
     entries: defaultdict[int, list[dict[str, Any]]] = defaultdict(list)

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -16,6 +17,7 @@ from webmacs.core.db import Base, db
 from webmacs.core.errors import NotFound
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Can, authorize
+from webmacs.core.tenancy import as_owner
 from webmacs.features.audit import decide
 from webmacs.features.audit.models import INSTALLATION, AuditChain, AuditEntry
 from webmacs.features.audit.schemas import AuditConditions, AuditFilter
@@ -47,6 +49,11 @@ def _visible(actor: Actor) -> Select[AuditEntry]:
     return select(AuditEntry).where(AuditEntry.chain.in_(_chains(actor)))
 
 
+def _reading(actor: Actor) -> AbstractContextManager[None]:
+    """What belongs to no organization is not seen from within one."""
+    return as_owner() if actor.is_installation_admin else nullcontext()
+
+
 def _chosen(statement: Select[AuditEntry], query: AuditConditions) -> Select[AuditEntry]:
     e = AuditEntry
     if query.who:
@@ -75,14 +82,16 @@ def find(actor: Actor, query: AuditFilter) -> Listing:
     statement = _chosen(_visible(actor), query)
     if query.cursor is not None:
         statement = statement.where(AuditEntry.id < get(actor, query.cursor).id)
-    rows = db.session.scalars(statement.order_by(AuditEntry.id.desc()).limit(query.page_size + 1)).all()
+    with _reading(actor):
+        rows = db.session.scalars(statement.order_by(AuditEntry.id.desc()).limit(query.page_size + 1)).all()
     shown = rows[: query.page_size]
     return Listing(query.page_size, shown[-1].public_id if len(rows) > len(shown) else None, shown)
 
 
 def get(actor: Actor, public_id: str) -> AuditEntry:
     """One entry."""
-    entry = db.session.scalar(_visible(actor).where(AuditEntry.public_id == public_id))
+    with _reading(actor):
+        entry = db.session.scalar(_visible(actor).where(AuditEntry.public_id == public_id))
     if entry is None:
         raise NotFound("Audit entry", public_id)
     return entry
@@ -90,7 +99,9 @@ def get(actor: Actor, public_id: str) -> AuditEntry:
 
 def kinds(actor: Actor) -> Sequence[str]:
     """The kinds of things that the entries are about."""
-    return db.session.scalars(_visible(actor).with_only_columns(AuditEntry.kind).distinct().order_by("kind")).all()
+    shown = _visible(actor).with_only_columns(AuditEntry.kind).distinct().order_by("kind")
+    with _reading(actor):
+        return db.session.scalars(shown).all()
 
 
 # --- as text ----------------------------------------------------------------------------------------------------------

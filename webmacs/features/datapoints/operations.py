@@ -46,7 +46,8 @@ def record(actor: Actor, batch: Sequence[Given], can: Can = Can.RECORD) -> Recor
     admitted = admit(batch, channels, moments)
     if not admitted.timed and not admitted.untimed:
         return Recorded([], admitted.rejected)
-    placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
+    with store.engine_at({row[0] for rows in (admitted.timed, admitted.untimed) for row in rows}):
+        placed = store.of(db.engine.dialect.name).write(driver(), admitted.timed, admitted.untimed)
     names = {channel.event_id: name for name, channel in channels.items()}
     rows = [*admitted.timed, *placed]
     emit(
@@ -78,7 +79,8 @@ def load(
         result = record(actor, list(zip(names, values, moments, strict=True)))
         return len(result.accepted), result.rejected
     columns = Columns([ids[name] for name in names], cast("Sequence[int]", moments), values)
-    told = store.of(db.engine.dialect.name).load(driver(), columns)
+    with store.engine_at(ids.values()):
+        told = store.of(db.engine.dialect.name).load(driver(), columns)
     emit(DatapointsRecorded(actor.organization_id, told, {event_id: name for name, event_id in ids.items()}))
     return len(names), {}
 

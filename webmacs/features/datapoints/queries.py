@@ -1,7 +1,7 @@
 """Reads of datapoints: who may see which of them, and which experiment they belong to."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, pairwise
@@ -19,12 +19,15 @@ from webmacs.features.datapoints.decide import BLOCK, MINUTE, TEN, Sample, Stret
 from webmacs.features.datapoints.models import Span, datapoints, latest_datapoints, span_events
 from webmacs.features.datapoints.rollups.reading import count, truth
 from webmacs.features.datapoints.schemas import LAST, MOST_BUCKETS, AggregateIn, DatapointFilter, SeriesIn
-from webmacs.features.datapoints.series import Figures, Window, aggregates, figures, prefer_seeks, samples, scan
+from webmacs.features.datapoints.series import Figures, Window, aggregates, prefer_seeks, scan
+from webmacs.features.datapoints.series import figures as _figures
+from webmacs.features.datapoints.series import samples as _samples
+from webmacs.features.datapoints.store import engine_at
 from webmacs.features.events import queries as events
 from webmacs.features.events.models import Event
 from webmacs.gateways.lines import Layout
 
-__all__ = ["Figures", "figures", "samples", "scan"]  # what other features ask for, beside what stands here
+__all__ = ["Figures", "scan"]  # what other features ask for, beside what stands here
 
 MOST_POINTS = 2_000_000  # read for one question; longer ones would keep others waiting
 FAR = 2_000  # rows: a page further on is looked for by counting instead of reading
@@ -151,25 +154,34 @@ def find(actor: Actor, query: DatapointFilter) -> Listing:
     """Datapoints, newest first, by page or after a cursor."""
     authorize(actor, Can.READ)
     names, start, stop = _selection(actor, query)
-    prefer_seeks()
-    total = count(driver(), list(names), start, stop)
-    skip, after = (query.page - 1) * query.page_size, None
-    if query.cursor is not None:
-        event, ts = _cursor(actor, query.cursor)
-        skip, after, stop = 0, (ts, event.id), min(stop, ts + 1)
-    if skip >= total:
-        stop = start
-    elif skip > FAR:
-        stop, skip = _leap(list(names), start, stop, skip)
-    rows = scan(db.session.connection(), list(names), start, min(stop, _newest(list(names)) + 1), descending=True)
-    if after is not None:
-        rows = (row for row in rows if (row[1], row[0]) < after)
-    taken = list(islice(rows, skip, skip + query.page_size + 1))
+    after = _cursor(actor, query.cursor) if query.cursor is not None else None
+    with engine_at(names):
+        total, taken = _page_of(query, list(names), (start, stop), after)
     shown = taken[: query.page_size]
     known = stretches(actor, shown[-1][1], shown[0][1]) if shown else []
     data = [_shown(known, event_id, names[event_id], ts, value) for event_id, ts, value in shown]
     more = data[-1].public_id if len(taken) > query.page_size else None
     return Listing(query.page, query.page_size, total, data, more)
+
+
+def _page_of(
+    query: DatapointFilter, event_ids: list[int], window: tuple[int, int], after: tuple[int, int] | None
+) -> tuple[int, list[tuple[int, int, float]]]:
+    """How many points there are, and those of one page and the next one."""
+    start, stop = window
+    prefer_seeks()
+    total = count(driver(), event_ids, start, stop)
+    skip = (query.page - 1) * query.page_size
+    if after is not None:
+        skip, stop = 0, min(stop, after[0] + 1)
+    if skip >= total:
+        stop = start
+    elif skip > FAR:
+        stop, skip = _leap(event_ids, start, stop, skip)
+    rows = scan(db.session.connection(), event_ids, start, min(stop, _newest(event_ids) + 1), descending=True)
+    if after is not None:
+        rows = (row for row in rows if (row[1], row[0]) < after)
+    return total, list(islice(rows, skip, skip + query.page_size + 1))
 
 
 def _newest(event_ids: list[int]) -> int:
@@ -191,11 +203,13 @@ def _leap(event_ids: list[int], start: int, stop: int, skip: int) -> tuple[int, 
     return (high * BLOCK, skip - over) if over else (stop, skip)
 
 
-def _cursor(actor: Actor, text: str) -> tuple[Event, int]:
+def _cursor(actor: Actor, text: str) -> tuple[int, int]:
+    """(microseconds, internal id of the channel) of the point that the page before ended with."""
     try:
-        return locate(actor, text)
+        event, ts = locate(actor, text)
     except NotFound:
         raise Invalid({"cursor": "This is not a cursor of this list."}) from None
+    return ts, event.id
 
 
 def _selection(actor: Actor, query: DatapointFilter) -> tuple[dict[int, str], int, int]:
@@ -218,13 +232,28 @@ def _selection(actor: Actor, query: DatapointFilter) -> tuple[dict[int, str], in
 
 def count_of(actor: Actor, event_public_id: str) -> int:
     """How many datapoints a channel has."""
-    return count(driver(), [events.get(actor, event_public_id).id], 0, LAST)
+    event_ids = [events.get(actor, event_public_id).id]
+    with engine_at(event_ids):
+        return count(driver(), event_ids, 0, LAST)
 
 
 def count_within(event_ids: Sequence[int], start: int, stop: int) -> int:
     """How many datapoints channels (internal ids) have with start ≤ ts < stop; costs days, not rows."""
-    prefer_seeks()
-    return count(driver(), event_ids, start, stop)
+    with engine_at(event_ids):
+        prefer_seeks()
+        return count(driver(), event_ids, start, stop)
+
+
+def figures(event_ids: Sequence[int], start: int, stop: int) -> dict[int, Figures]:
+    """See `series.figures`."""
+    with engine_at(event_ids):
+        return _figures(event_ids, start, stop)
+
+
+def samples(event_id: int, start: int, stop: int, wanted: int, how: str) -> list[Sample]:
+    """See `series.samples`."""
+    with engine_at([event_id]):
+        return _samples(event_id, start, stop, wanted, how)
 
 
 # --- series -----------------------------------------------------------------------------------------------------------
@@ -240,13 +269,15 @@ def series(actor: Actor, wish: SeriesIn) -> dict[str, orjson.Fragment]:
     start = stop - wish.minutes * 60_000_000
     found = events.by_public_ids(actor, wish.event_public_ids)
     known = stretches(actor, start)
-    prefer_seeks()
-    folded = None if wish.downsample == "uniform" else truth(driver(), [e.id for e in found.values()], start, LAST)
     shown = {wanted: orjson.Fragment(b"[]") for wanted in wish.event_public_ids}
-    for wanted, event in found.items():
-        points = samples(event.id, start, LAST, wish.max_points, wish.downsample, folded)
-        if points:
-            shown[wanted] = orjson.Fragment(_as_json(event, points, known))
+    ids = [event.id for event in found.values()]
+    with engine_at(ids):
+        prefer_seeks()
+        folded = None if wish.downsample == "uniform" else truth(driver(), ids, start, LAST)
+        for wanted, event in found.items():
+            points = _samples(event.id, start, LAST, wish.max_points, wish.downsample, folded)
+            if points:
+                shown[wanted] = orjson.Fragment(_as_json(event, points, known))
     return shown
 
 
@@ -270,8 +301,13 @@ def aggregate(actor: Actor, wish: AggregateIn) -> dict[str, list[dict[str, Any]]
     """What channels amount to, public id → buckets in order of time; an unknown id has none."""
     authorize(actor, Can.READ)
     window = _window(wish)
-    prefer_seeks()
     found = events.by_public_ids(actor, wish.event_public_ids)
+    with engine_at([event.id for event in found.values()]):
+        return _aggregated(found, window, wish)
+
+
+def _aggregated(found: Mapping[str, Event], window: Window, wish: AggregateIn) -> dict[str, list[dict[str, Any]]]:
+    prefer_seeks()
     ids = [event.id for event in found.values()]
     reads_points = window.step % TEN or any(name[0] == "p" for name in wish.functions)
     if reads_points and count(driver(), ids, window.start, window.stop) > MOST_POINTS:

@@ -135,6 +135,7 @@ class Export:
     start: int
     stop: int
     cells: dict[int, tuple[bytes, bytes]]  # event id → what stands between time and value, and after the value
+    organization_id: int
     engine: Engine
 
 
@@ -146,14 +147,14 @@ def export(actor: Actor, public_id: str) -> Export:
     name = re.sub(r"\s", "_", experiment.name).replace("/", "-")
     filename = f"experiment_{name}_{experiment.public_id[:8]}.csv"
     stop = LAST if run.stop is None else run.stop + 1
-    return Export(filename, run.start, stop, cells, db.engine)
+    return Export(filename, run.start, stop, cells, actor.organization_id, db.engine)
 
 
 def csv_chunks(wanted: Export) -> Iterator[bytes]:
     """The export as text, two thousand rows at a time; memory does not grow with the number of rows."""
     yield CSV_HEAD
     layout = Layout(b"", wanted.cells, b"\r\n")
-    for found in columns(wanted.engine, list(wanted.cells), wanted.start, wanted.stop):
+    for found in columns(wanted.engine, wanted.organization_id, list(wanted.cells), wanted.start, wanted.stop):
         yield from layout.lines(*found)
 
 

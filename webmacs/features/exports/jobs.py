@@ -9,6 +9,7 @@ from flask import current_app
 from webmacs.core import jobs, work
 from webmacs.core.db import transaction
 from webmacs.core.errors import Refusal, Unavailable
+from webmacs.core.tenancy import enter
 from webmacs.features.exports import operations, queries
 from webmacs.features.exports.facts import ExportRequested
 from webmacs.features.exports.operations import Task
@@ -47,6 +48,7 @@ def write(public_id: str) -> None:
 
 def _write(task: Task) -> None:
     with transaction(write=False):
+        enter(task.actor.organization_id)
         plan = queries.plan(task.actor, task.wish)
         total = queries.rows_of(plan)
     _beat(task, rows_total=total)

@@ -80,6 +80,7 @@ class Plan:
     channels: Sequence[Label]
     start: int
     stop: int
+    organization_id: int
     engine: Engine
 
     @property
@@ -89,7 +90,7 @@ class Plan:
 
     def columns(self) -> Iterator[Columns]:
         """The rows in order of (ts, event id), some thousand at a time."""
-        return columns(self.engine, self.event_ids, self.start, self.stop)
+        return columns(self.engine, self.organization_id, self.event_ids, self.start, self.stop)
 
 
 def plan(actor: Actor, wish: Selection) -> Plan:
@@ -104,7 +105,8 @@ def plan(actor: Actor, wish: Selection) -> Plan:
             raise NotFound("Experiment", wish.experiment_public_id)
         chosen = [event for event in chosen if run.event_ids is None or event.id in run.event_ids]
         start, stop = max(start, run.start), min(stop, LAST if run.stop is None else run.stop + 1)
-    return Plan([label(event) for event in chosen], max(0, start), min(stop, LAST), db.engine)
+    channels = [label(event) for event in chosen]
+    return Plan(channels, max(0, start), min(stop, LAST), actor.organization_id, db.engine)
 
 
 def _channels(actor: Actor, public_ids: Sequence[str] | None) -> Sequence[Event]:

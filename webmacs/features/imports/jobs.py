@@ -6,6 +6,7 @@ from itertools import islice
 
 from webmacs.core import jobs, work
 from webmacs.core.db import transaction
+from webmacs.core.tenancy import enter
 from webmacs.features.datapoints.admit import Channel, Reading, admit, moments
 from webmacs.features.datapoints.store import Point
 from webmacs.features.imports import operations, queries
@@ -69,12 +70,14 @@ def _carry_out(task: Task) -> Tally:
     if not task.path.is_file():
         raise UnreadableError("The file is gone.")
     with transaction(write=False):
+        enter(task.actor.organization_id)
         known, names = queries.channels(task.actor), queries.names(task.actor)
     with tables.opened(task.path, task.format, task.mapping.delimiter) as table:
         reader = Reader(task.mapping, table.header, names)
         for lines in _batches(table.lines):
             rows = _admitted(lines, reader, known, tally)
             with transaction():
+                enter(task.actor.organization_id)
                 if not operations.progress(task, rows, rows_total=table.total(), **tally.counts):
                     raise work.UnwantedError
             time.sleep(GIVE_WAY)

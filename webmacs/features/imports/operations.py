@@ -174,7 +174,8 @@ def progress(task: Task, rows: Sequence[Point] = (), **values: Any) -> bool:
     if not work.beat(Import, task.token, **values):
         return False
     if rows and not task.is_check:
-        store.of(db.engine.dialect.name).write(driver(), rows, ())
+        with store.engine_at({row[0] for row in rows}):
+            store.of(db.engine.dialect.name).write(driver(), rows, ())
     return True
 
 

@@ -3,6 +3,7 @@
 from webmacs.core.errors import Conflict
 from webmacs.core.identity import Actor, Role
 from webmacs.core.permissions import Can, authorize
+from webmacs.core.tenancy import as_owner
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts import queries as account_queries
 from webmacs.features.accounts.models import Organization
@@ -20,6 +21,7 @@ def enter(actor: Actor, public_id: str) -> Organization:
     return chosen
 
 
+@as_owner()  # nobody is within it yet
 def create(actor: Actor, new: OrganizationIn) -> Organization:
     """Make an organization; who makes it becomes its first administrator."""
     authorize(actor, Can.MANAGE_ORGANIZATIONS)
@@ -29,6 +31,7 @@ def create(actor: Actor, new: OrganizationIn) -> Organization:
     return made
 
 
+@as_owner()  # it may be another than the one that the actor is in
 def rename(actor: Actor, public_id: str, wish: OrganizationIn) -> Organization:
     """Give an organization another name."""
     authorize(actor, Can.MANAGE_ORGANIZATIONS)

@@ -9,6 +9,7 @@ from webmacs.core.db import db
 from webmacs.core.errors import NotFound
 from webmacs.core.identity import Actor, Role
 from webmacs.core.permissions import Access, authorize
+from webmacs.core.tenancy import as_owner
 from webmacs.features.accounts.models import Membership, Organization
 
 
@@ -23,6 +24,7 @@ class Workplace(NamedTuple):
     is_current: bool
 
 
+@as_owner()  # from within one of them the others are not seen
 def workplaces(actor: Actor) -> list[Workplace]:
     """The organizations that the asker may enter, by name."""
     authorize(actor, Access.SIGNED_IN)
@@ -43,6 +45,7 @@ def workplaces(actor: Actor) -> list[Workplace]:
     ]
 
 
+@as_owner()
 def get(actor: Actor, public_id: str) -> Organization:
     """One of the organizations that the asker may enter."""
     for place in workplaces(actor):
@@ -51,6 +54,7 @@ def get(actor: Actor, public_id: str) -> Organization:
     raise NotFound("Organization", public_id)
 
 
+@as_owner()
 def name_is_taken(name: str, *, besides: int | None = None) -> bool:
     """Whether another organization has this name, in any case of letters."""
     clause = select(Organization.id).where(

@@ -9,6 +9,7 @@ from webmacs.core import jobs, outage, work
 from webmacs.core.db import transaction
 from webmacs.core.errors import Conflict, Unavailable
 from webmacs.core.identity import system
+from webmacs.core.tenancy import enter
 from webmacs.features.retention import operations, queries
 from webmacs.features.retention.facts import RetentionRequested
 from webmacs.features.retention.operations import Task
@@ -67,6 +68,7 @@ def carry_out(public_id: str) -> None:
             is_last = False
             while not is_last:
                 with transaction():
+                    enter(task.actor.organization_id)
                     points, rollups, is_last = operations.shrink(task.actor, event_id)
                     gone[event_id] += points
                     rolled += rollups

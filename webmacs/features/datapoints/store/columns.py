@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from sqlalchemy import Engine
 
+from webmacs.core.tenancy import begin_within
 from webmacs.features.datapoints.store.base import Columns
 
 AIM = 4_000  # rows that one slice aims for
@@ -70,15 +71,17 @@ class SqliteSlices:
 
 
 class PostgresqlSlices:
-    """Reads on a driver's connection that commits each statement by itself."""
+    """Reads on a driver's connection, within the organization; each statement is a transaction of its own."""
 
-    def __init__(self, driver: Any, event_ids: Sequence[int]) -> None:
+    def __init__(self, driver: Any, organization_id: int, event_ids: Sequence[int]) -> None:
+        self._driver = driver
         self._cursor = driver.cursor(binary=True)
+        self._organization_id = organization_id
         self._ids = list(event_ids)
 
     def read(self, begin: int, end: int, limit: int) -> Columns | None:
         """See `Slices.read`."""
-        row = self._cursor.execute(_POSTGRESQL, (self._ids, begin, end, limit)).fetchone()
+        row = self._ask(_POSTGRESQL, (self._ids, begin, end, limit))
         if row[0] is None:
             return NOTHING
         if len(row[0]) == 4 * limit:
@@ -87,8 +90,14 @@ class PostgresqlSlices:
 
     def following(self, begin: int, end: int) -> int | None:
         """See `Slices.following`."""
-        found: int | None = self._cursor.execute(_POSTGRESQL_NEXT, (begin, end, self._ids)).fetchone()[0]
+        found: int | None = self._ask(_POSTGRESQL_NEXT, (begin, end, self._ids))[0]
         return found
+
+    def _ask(self, text: str, values: tuple[Any, ...]) -> Any:
+        begin_within(self._driver, self._organization_id)
+        row = self._cursor.execute(text, values).fetchone()
+        self._driver.rollback()
+        return row
 
 
 def _numbers(kind: str, sent: bytes) -> list[Any]:
@@ -99,8 +108,8 @@ def _numbers(kind: str, sent: bytes) -> list[Any]:
     return numbers.tolist()
 
 
-def columns(engine: Engine, event_ids: Sequence[int], start: int, stop: int) -> Iterator[Columns]:
-    """The rows of the channels with start ≤ ts < stop in order of (ts, event id), some thousand at a time.
+def columns(engine: Engine, organization_id: int, event_ids: Sequence[int], start: int, stop: int) -> Iterator[Columns]:
+    """The rows of an organization's channels with start ≤ ts < stop by (ts, event id), some thousand at a time.
 
     The stream has a connection of its own until it is closed.
     """
@@ -112,12 +121,8 @@ def columns(engine: Engine, event_ids: Sequence[int], start: int, stop: int) -> 
     try:
         if is_sqlite:
             yield from _walk(SqliteSlices(driver, event_ids), len(event_ids), start, stop)
-            return
-        driver.autocommit = True
-        try:
-            yield from _walk(PostgresqlSlices(driver, event_ids), len(event_ids), start, stop)
-        finally:
-            driver.autocommit = False
+        else:
+            yield from _walk(PostgresqlSlices(driver, organization_id, event_ids), len(event_ids), start, stop)
     finally:
         borrowed.close()
 

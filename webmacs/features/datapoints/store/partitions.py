@@ -29,6 +29,8 @@ LIST = """SELECT c.relname, pg_get_expr(c.relpartbound, c.oid)
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = 'datapoints'::regclass"""
 IS_DIVIDED = "SELECT relkind = 'p' FROM pg_class WHERE oid = 'datapoints'::regclass"
 MAKE = SQL("CREATE TABLE {name} (LIKE datapoints INCLUDING DEFAULTS)")
+# without a policy of its own: within an organization it is reached through `datapoints` only
+CLOSE = SQL("ALTER TABLE {name} ENABLE ROW LEVEL SECURITY")
 # unlike PARTITION OF, this lets everybody go on reading and writing the other partitions
 ATTACH = SQL("ALTER TABLE datapoints ATTACH PARTITION {name} FOR VALUES FROM ({start}) TO ({stop})")
 
@@ -157,6 +159,7 @@ def _month(moment: datetime) -> Partition:
 def _make(connection: Connection, partition: Partition) -> Partition:
     name = Identifier(partition.name)
     connection.execute(MAKE.format(name=name))
+    connection.execute(CLOSE.format(name=name))
     connection.execute(
         ATTACH.format(name=name, start=Literal(partition.start), stop=Literal(partition.stop)), prepare=False
     )
