@@ -23,9 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:  # so that `tests.make` is found however pytest was started
     sys.path.insert(0, str(ROOT))
 
-from tests import servers  # noqa: E402 - found by the lines above
+from tests import postoffice, servers  # noqa: E402 - found by the lines above
 from tests.make import Api, Lab, Person  # noqa: E402
 from tests.page import Browser  # noqa: E402
+from tests.postoffice import PostOffice  # noqa: E402
 from webmacs.core import migrations  # noqa: E402
 from webmacs.core.db import db  # noqa: E402
 from webmacs.core.identity import Role  # noqa: E402
@@ -250,6 +251,17 @@ def installation(site: Site, database: str) -> Installation:
 def app(installation: Installation) -> Flask:
     """The application over an empty database."""
     return installation.app
+
+
+@pytest.fixture
+def post(app: Flask) -> Iterator[PostOffice]:
+    """A mail server that the application uses; mails leave when a test runs their jobs."""
+    with postoffice.opened() as office:
+        app.extensions["webmacs.mailer"], app.config["PUBLIC_URL"] = office.mailer(), "https://lab.example"
+        try:
+            yield office
+        finally:
+            app.extensions["webmacs.mailer"], app.config["PUBLIC_URL"] = None, ""
 
 
 @pytest.fixture

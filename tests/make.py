@@ -39,9 +39,14 @@ from webmacs.features.factors import operations as factors
 from webmacs.features.factors.models import Authenticator, Passkey
 from webmacs.features.imports import operations as imports
 from webmacs.features.imports.models import Import
+from webmacs.features.invitations import operations as invitations
+from webmacs.features.invitations.models import Invitation
+from webmacs.features.invitations.schemas import InvitationIn
 from webmacs.features.logs import operations as logs
 from webmacs.features.logs.models import LogEntry
 from webmacs.features.logs.schemas import LogIn
+from webmacs.features.mails import jobs as mail_jobs
+from webmacs.features.mails import queries as mail_queries
 from webmacs.features.plugins import operations as plugins
 from webmacs.features.plugins.models import ChannelMapping, PluginInstance
 from webmacs.features.plugins.schemas import InstanceIn, MappingIn
@@ -167,6 +172,21 @@ class Lab:
             db.session.flush()
             actor = Actor(user.id, user.public_id, username, where, role, "jwt", jwt.public_id)
             return Person(actor, user.email, accounts.access_token(jwt), session.public_id)
+
+    def invitation(self, who: Person, email: str, role: Role = Role.VIEWER) -> tuple[Invitation, str]:
+        """An open invitation and its code."""
+        with self.arrival():
+            made, code = invitations.invite(who.actor, InvitationIn(email=email, role=role), by_mail=False)
+        assert code is not None
+        return made, code
+
+    def send_mails(self) -> None:
+        """Run the jobs of the mails that are due."""
+        with self.app.app_context():
+            with transaction(write=False):
+                due = mail_queries.due()
+            for public_id in due:
+                mail_jobs.send(public_id)
 
     def join(self, who: Person, organization: str, role: Role = Role.VIEWER) -> None:
         """Make somebody a member of another organization too."""

@@ -91,6 +91,7 @@ def build(create_app: Callable[[Settings], "Flask"], create_server: Callable[["F
 
     webmacs.add_command(_database(create_app))
     webmacs.add_command(_users(create_app))
+    webmacs.add_command(_mail(create_app))
     webmacs.add_command(audit.group(lambda: create_app(_settings())))
     return webmacs
 
@@ -215,3 +216,28 @@ def _users(create_app: Callable[[Settings], "Flask"]) -> click.Group:
         click.echo(f"{username} can sign in as {role}.")
 
     return users
+
+
+def _mail(create_app: Callable[[Settings], "Flask"]) -> click.Group:
+    @click.group()
+    def mail() -> None:
+        """Mails."""
+
+    @mail.command("test")
+    @click.option("--to", required=True, help="E-mail address that gets the test.")
+    def test_mail(to: str) -> None:
+        """Send a mail at once, past the queue, and say what the mail server answers."""
+        from webmacs.gateways.mail import MailError  # only here: see _prepare
+        from webmacs.web import letters
+
+        with create_app(_settings()).app_context():
+            mailer = letters.mailer()
+            if mailer is None:
+                raise click.ClickException("no mail server is set: SMTP_HOST is empty")
+            try:
+                mailer.send(letters.letter(to, "test"))
+            except MailError as refused:
+                raise click.ClickException(str(refused)) from None
+        click.echo(f"{mailer.host} took the mail to {to}.")
+
+    return mail

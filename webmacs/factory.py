@@ -37,14 +37,22 @@ from webmacs.features.factors import pages as factors_pages
 from webmacs.features.imports import api as imports_api
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports import pages as imports_pages
+from webmacs.features.invitations import api as invitations_api
+from webmacs.features.invitations import jobs as invitation_jobs
+from webmacs.features.invitations import operations as invitations
+from webmacs.features.invitations import pages as invitations_pages
 from webmacs.features.logs import api as logs_api
 from webmacs.features.logs import pages as logs_pages
+from webmacs.features.mails import jobs as mail_jobs
 from webmacs.features.organizations import api as organizations_api
 from webmacs.features.organizations import pages as organizations_pages
 from webmacs.features.people import api as people_api
 from webmacs.features.people import pages as people_pages
 from webmacs.features.plugins import api as plugins_api
 from webmacs.features.plugins import pages as plugins_pages
+from webmacs.features.resets import jobs as reset_jobs
+from webmacs.features.resets import operations as resets
+from webmacs.features.resets import pages as resets_pages
 from webmacs.features.retention import api as retention_api
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention import pages as retention_pages
@@ -59,6 +67,7 @@ from webmacs.features.tokens import operations as tokens
 from webmacs.features.tokens import pages as tokens_pages
 from webmacs.gateways import oidc
 from webmacs.gateways.counters import Counters
+from webmacs.gateways.mail import Mailer
 from webmacs.gateways.onetime import OneTime
 from webmacs.gateways.sealing import sealer
 from webmacs.gateways.signing import notary, signer
@@ -86,6 +95,9 @@ EDGES = (
     signin_api,
     audit_pages,
     audit_api,
+    invitations_pages,
+    invitations_api,
+    resets_pages,
     people_pages,
     people_api,
     sso_pages,
@@ -166,8 +178,19 @@ PERIODIC = (
     Periodic("retention", retention_jobs.daily, timedelta(days=1)),
     Periodic("retention-runs", retention_jobs.sweep, timedelta(minutes=5)),
     Periodic("exports", export_jobs.sweep, timedelta(minutes=1)),
+    Periodic("mails", mail_jobs.sweep, timedelta(minutes=1)),
+    Periodic("invitations", invitation_jobs.tidy, timedelta(days=1)),
+    Periodic("resets", reset_jobs.tidy, timedelta(days=1)),
     Periodic("imports", import_jobs.sweep, timedelta(minutes=1)),
 )
+
+
+# kind of a mail → who writes it
+LETTERS: dict[str, mail_jobs.Writer] = {
+    invitations.MAIL: invitation_jobs.letter,
+    resets.MAIL: reset_jobs.letter,
+    resets.NOTICE: reset_jobs.notice,
+}
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -244,12 +267,27 @@ def _extend(app: Flask, settings: Settings) -> None:
         app.wsgi_app = proxies.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
     app.extensions["webmacs.counters"] = Counters(settings.redis_url)
     app.extensions["webmacs.periodic"] = PERIODIC
+    app.extensions["webmacs.mailer"] = _mailer(settings)
+    app.extensions["webmacs.letters"] = LETTERS
     app.extensions["webmacs.resources"] = RESOURCES
     # nothing connects before it is used; without a Redis only the live view polls and the worker does not start
     redis_url = settings.redis_url or "redis://127.0.0.1:6379/0"
     app.extensions["webmacs.redis"] = Redis.from_url(redis_url)
     app.extensions["webmacs.onetime"] = OneTime(redis_url)
     app.extensions["webmacs.oidc"] = oidc.Clients(settings.identity_providers, settings.sso_landing)
+
+
+def _mailer(settings: Settings) -> Mailer | None:
+    if not settings.smtp_host:
+        return None
+    return Mailer(
+        settings.smtp_host,
+        settings.smtp_port,
+        settings.smtp_security,
+        settings.smtp_from,
+        settings.smtp_username,
+        settings.smtp_password,
+    )
 
 
 def _refuse_undeclared(app: Flask) -> None:

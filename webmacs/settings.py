@@ -240,6 +240,21 @@ class Settings(BaseModel):
         description="Address at which people reach WebMACS, for example https://lab.example; passkeys belong to it. "
         "Empty means whatever a request was sent to",
     )
+    smtp_host: str = _setting(
+        "SMTP_HOST", "", description="Mail server; empty means that no mails are sent and links are handed over instead"
+    )
+    smtp_port: int = _setting("SMTP_PORT", 587, ge=1, le=65535, description="Port of the mail server")
+    smtp_security: str = _setting(
+        "SMTP_SECURITY", "starttls", pattern="^(starttls|tls|none)$", description="starttls, tls (on port 465) or none"
+    )
+    smtp_username: str = _setting("SMTP_USERNAME", "", description="User name at the mail server; empty means none")
+    smtp_password: str = _setting("SMTP_PASSWORD", "", secret=True, description="Password at the mail server")
+    smtp_from: str = _setting(
+        "SMTP_FROM",
+        "",
+        pattern=r"^$|^(.*<)?[^@\s<>]+@[^@\s<>]+>?$",
+        description="Sender of mails; needed with SMTP_HOST",
+    )
     server_url: str = _setting(
         "WEBMACS_SERVER_URL", "", description="Where the agent finds the server; empty means host and port above"
     )
@@ -300,6 +315,8 @@ class Settings(BaseModel):
             first = refused.errors()[0]
             within = "".join(f"{place}: " for place in first["loc"][1:])
             raise SettingsError(f"{variables[str(first['loc'][0])]}: {within}{first['msg']}") from None
+        if settings.smtp_host and not (settings.smtp_from and settings.public_url):
+            raise SettingsError("SMTP_HOST: mails are sent only with SMTP_FROM, and WEBMACS_PUBLIC_URL for their links")
         return settings.model_copy(update=settings._derived())
 
     def _derived(self) -> dict[str, Any]:

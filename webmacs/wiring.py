@@ -14,8 +14,12 @@ from webmacs.features.factors.facts import FactorsChanged
 from webmacs.features.factors.schemas import Way
 from webmacs.features.imports import jobs as import_jobs
 from webmacs.features.imports.facts import ImportRequested
+from webmacs.features.invitations.facts import UserInvited, UserJoined
 from webmacs.features.logs import operations as logs
 from webmacs.features.logs.schemas import LogType
+from webmacs.features.mails import jobs as mail_jobs
+from webmacs.features.mails.facts import MailQueued
+from webmacs.features.resets.facts import PasswordReset
 from webmacs.features.retention import jobs as retention_jobs
 from webmacs.features.retention.facts import RetentionRequested
 from webmacs.features.sso.facts import SignedInElsewhere
@@ -53,6 +57,22 @@ def _log_sign_in_elsewhere(fact: SignedInElsewhere) -> None:
     logs.note(fact.organization_id, sentence, user_id=fact.user_id)
 
 
+def _log_invited(fact: UserInvited) -> None:
+    sentence = f"User '{fact.username}' invited {fact.email} as {fact.role}."
+    logs.note(fact.organization_id, sentence, user_id=fact.user_id)
+
+
+def _log_joined(fact: UserJoined) -> None:
+    act_as(fact.organization_id, fact.user_id)
+    logs.note(fact.organization_id, f"User '{fact.username}' joined as {fact.role}.", user_id=fact.user_id)
+
+
+def _log_reset(fact: PasswordReset) -> None:
+    act_as(fact.organization_id, fact.user_id)
+    sentence = f"User '{fact.username}' chose a new password by a one-time link."
+    logs.note(fact.organization_id, sentence, LogType.WARNING, user_id=fact.user_id)
+
+
 def _log_start(fact: ExperimentStarted) -> None:
     logs.note(fact.organization_id, f"Experiment '{fact.name}' started.", user_id=fact.user_id)
 
@@ -85,12 +105,16 @@ WIRING = Wiring(
         FactorsChanged: (_factors_changed,),
         UserDisabled: (_log_disabled,),
         SignedInElsewhere: (_log_sign_in_elsewhere,),
+        UserInvited: (_log_invited,),
+        UserJoined: (_log_joined,),
+        PasswordReset: (_log_reset,),
         EventDeleted: (_forget_event,),
         ExperimentStarted: (_log_start,),
         ExperimentStopped: (_log_stop,),
         ExperimentHeld: (_log_hold,),
     },
     after={
+        MailQueued: (mail_jobs.ring,),
         ExportRequested: (export_jobs.ring,),
         RetentionRequested: (retention_jobs.ring,),
         ImportRequested: (import_jobs.ring,),

@@ -1,4 +1,4 @@
-/** The claim page: the code comes behind # (which no server and no log ever sees), goes into the field, and leaves the address. */
+/** Pages that take a one-time code (claim, invitation, new password): it comes behind # (which no server and no log ever sees), goes into the field, and leaves the address. */
 
 /** Bind the field [data-claim-code] inside `scope`. */
 export function wire(scope) {
@@ -11,7 +11,7 @@ export function wire(scope) {
 function take(field) {
   const code = decodeURIComponent(location.hash.slice(1));
   if (!code) return;
-  if (/^[A-Za-z0-9-]{4,40}$/.test(code)) {
+  if (/^[A-Za-z0-9-]{4,80}$/.test(code)) {
     field.value = code.toUpperCase();
     field.form?.querySelector("input:not([type=hidden], [data-claim-code])")?.focus();
   }

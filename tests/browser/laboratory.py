@@ -92,8 +92,12 @@ class Laboratory(Running):
             ("error", "Fan did not start."),
         ):
             self.call("POST", "/api/v1/logging", {"content": text, "logging_type": kind})
-        return {"channel": temperature, "stopped": stopped, "running": running, "spare": str(spare)} | {
-            "plant": next(str(i["public_id"]) for i in self.instances() if i["instance_name"] == PLANT)
+        self.call("POST", "/api/v1/invitations", {"email": "guest@institute.example", "role": "viewer"})
+        people = self.call("GET", "/api/v1/users?q=" + self.mail("oscar"))["data"]
+        found = {"channel": temperature, "stopped": stopped, "running": running, "spare": str(spare)}
+        return found | {
+            "user": str(people[0]["public_id"]),
+            "plant": next(str(i["public_id"]) for i in self.instances() if i["instance_name"] == PLANT),
         }
 
     def instances(self) -> list[dict[str, Any]]:

@@ -116,6 +116,8 @@ def test_every_operation_asks_who_acts():
     own |= {"enter_api", "renew"}
     own |= {"hold_span", "check_hold", "drop"}  # a whole partition takes an actor of each organization
     own |= {"create_first_admin", "ensure_service_token", "forget_expired"}
+    own |= {"join", "write_code", "ask", "use"}  # whoever has the code of a link, or asks for one
+    own |= {"queue", "postpone", "forget_old"}  # mails follow from what others do
     own |= {"progress", "settle", "left_behind", "expire", "tidy"}  # what jobs do to their rows
     own |= {"append", "choose", "name_of"}  # the audit trail is written by the transaction itself
     strange = []

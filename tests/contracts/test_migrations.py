@@ -90,6 +90,7 @@ def test_there_is_one_line_of_revisions(revisions):
 
 def test_every_table_that_belongs_to_somebody_says_to_whom():
     of_all = {"organizations", "users", "claims", "idempotency_keys", "datapoints", "latest_datapoints"}
+    of_all |= {"mails", "resets"}  # a person belongs to several organizations, and so does their mailbox
     of_all |= {"audit_entries", "audit_chains"}  # their `chain` says it: the organization, or the installation
     of_all |= {"rollups", "rollup_state", "stale_blocks", "raw_from", "sso_put_aside"}
     # a person's own, wherever they work

@@ -6,6 +6,12 @@ import time
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
+def new_code(letters: int) -> str:
+    """A random code that people paste or type: five bits of chance in each letter, groups of four."""
+    text = "".join(secrets.choice(ALPHABET) for _ in range(letters)).upper()
+    return "-".join(text[start : start + 4] for start in range(0, letters, 4))
+
+
 def new_id(prefix: str) -> str:
     """A new opaque public id such as `evt_01jd…`."""
     number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)

@@ -2,7 +2,14 @@
 
 from wtforms import PasswordField, StringField
 
+from webmacs.core.identity import Role
 from webmacs.web.forms import SchemaForm
+
+ROLES = [
+    (Role.VIEWER.value, "Viewer – sees everything, changes nothing"),
+    (Role.OPERATOR.value, "Operator – runs experiments and sets outputs"),
+    (Role.ADMIN.value, "Administrator – also plugins, retention and users"),
+]
 
 
 class LoginForm(SchemaForm):

@@ -1,6 +1,5 @@
 """Every change to users, their memberships and logins."""
 
-import secrets
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -10,7 +9,7 @@ from webmacs.core import clock
 from webmacs.core.db import db, emit, note_refusal
 from webmacs.core.errors import Conflict, Forbidden, Invalid, SecondFactorRequired, Unauthenticated
 from webmacs.core.identity import Actor, Recognised, Role
-from webmacs.core.ids import ALPHABET, new_id
+from webmacs.core.ids import new_code, new_id
 from webmacs.core.permissions import Access, Can, authorize
 from webmacs.core.tenancy import as_owner
 from webmacs.core.trail import Refused
@@ -340,8 +339,7 @@ def add_organization(name: str) -> Organization:
 def offer_claim() -> str:
     """Make a new one-time claim code (an earlier one stops working) and return it."""
     db.session.execute(delete(Claim))
-    letters = [secrets.choice(ALPHABET) for _ in range(16)]
-    code = "-".join("".join(letters[i : i + 4]) for i in range(0, 16, 4)).upper()
+    code = new_code(16)
     db.session.add(Claim(code_hash=fingerprint(code)))
     return code
 

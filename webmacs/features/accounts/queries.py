@@ -79,9 +79,20 @@ def by_id(user_id: int) -> User:
     return user
 
 
+def by_public_id(public_id: str) -> User | None:
+    """The person behind a public id, in whatever organization."""
+    return db.session.scalar(select(User).where(User.public_id == public_id, User.is_service.is_(False)))
+
+
 def by_email(email: str) -> User | None:
     """The person with this address, in whatever case it was typed."""
     return db.session.scalar(select(User).where(User.email == email.lower(), User.is_service.is_(False)))
+
+
+def is_member(user_id: int, organization_id: int) -> bool:
+    """Whether somebody belongs to the organization."""
+    theirs = select(Membership.id).where(Membership.user_id == user_id, Membership.organization_id == organization_id)
+    return bool(db.session.scalar(select(exists(theirs))))
 
 
 def why_not_ours(actor: Actor, member: Membership) -> str:

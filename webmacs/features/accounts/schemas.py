@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from webmacs.core.identity import Role
 from webmacs.core.paging import PageQuery
@@ -29,6 +29,15 @@ Email = Annotated[
 ]
 Username = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=50), NO_NUL]
 Password = Annotated[str, StringConstraints(min_length=8, max_length=128), NO_NUL]
+
+
+# a one-time code, as it was pasted or typed
+Code = Annotated[
+    str,
+    BeforeValidator(lambda given: "".join(given.split()) if isinstance(given, str) else given),
+    StringConstraints(to_upper=True, min_length=1, max_length=100),
+    NO_NUL,
+]
 
 
 class LoginIn(Schema):

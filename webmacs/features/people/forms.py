@@ -2,15 +2,8 @@
 
 from wtforms import BooleanField, PasswordField, SelectField, StringField
 
-from webmacs.core.identity import Role
+from webmacs.features.accounts.forms import ROLES
 from webmacs.web.forms import SchemaForm
-
-ROLE_NAMES = {
-    Role.VIEWER: "Viewer – sees everything, changes nothing",
-    Role.OPERATOR: "Operator – runs experiments and sets outputs",
-    Role.ADMIN: "Administrator – also plugins, retention and users",
-}
-ROLES = [(role.value, label) for role, label in ROLE_NAMES.items()]
 
 
 class AccountForm(SchemaForm):

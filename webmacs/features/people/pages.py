@@ -2,17 +2,24 @@
 
 from typing import Any
 
-from flask import Response
+from flask import Response, flash
 
 from webmacs.core.errors import Conflict
 from webmacs.core.identity import Actor, Role
+from webmacs.core.paging import PageQuery
 from webmacs.core.permissions import GRANTS, INSTALLATION_ADMIN, SCOPE_OF, Access, Can
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts import queries
 from webmacs.features.accounts.schemas import UserFilter, UserIn, UserPatch
+from webmacs.features.invitations import queries as invitations
+from webmacs.features.mails import queries as mails
 from webmacs.features.people import operations
 from webmacs.features.people.blueprint import bp
-from webmacs.features.people.forms import ROLE_NAMES, NewUserForm, UserForm
+from webmacs.features.people.forms import NewUserForm, UserForm
+from webmacs.features.resets import operations as resets
+from webmacs.features.resets.jobs import PATH as RESET_PATH
+from webmacs.web.address import public_address
+from webmacs.web.letters import can_send
 from webmacs.web.pages import page, screen, see
 
 # --- users ------------------------------------------------------------------------------------------------------------
@@ -22,8 +29,15 @@ from webmacs.web.pages import page, screen, see
 @screen(can=Can.MANAGE_USERS, query=UserFilter)
 def index(actor: Actor, query: UserFilter) -> Response:
     """The users of the organization."""
-    found = queries.find(actor, query)
-    return page("people/index.html", "people/_table.html", found=found, query=query, role_names=ROLE_NAMES)
+    invited = invitations.find(actor, PageQuery(page_size=100))
+    return page(
+        "people/index.html",
+        "people/_table.html",
+        found=queries.find(actor, query),
+        query=query,
+        invited=invited,
+        mails=mails.latest_about([invitation.public_id for invitation in invited.data]),
+    )
 
 
 @bp.get("/users/new")
@@ -52,9 +66,9 @@ def show(actor: Actor, public_id: str) -> Response:
     return page(
         "people/show.html",
         member=member,
-        role_names=ROLE_NAMES,
         logins=queries.logins_of(actor, public_id),
         locked=queries.why_not_ours(actor, member),
+        can_send=can_send(),
     )
 
 
@@ -103,6 +117,18 @@ def disable(actor: Actor, public_id: str) -> Response:
 def enable(actor: Actor, public_id: str) -> Response:
     """Let a user sign in again."""
     accounts.change(actor, public_id, UserPatch(is_disabled=False))
+    return see("people.show", public_id=public_id)
+
+
+@bp.post("/users/<public_id>/reset")
+@screen(can=Can.MANAGE_USERS)
+def reset(actor: Actor, public_id: str) -> Response:
+    """Let a user choose a new password; without a mail server the link is shown, this once."""
+    code = resets.offer(actor, public_id, by_mail=can_send())
+    if code is not None:
+        link = f"{public_address()}{RESET_PATH}#{code}"
+        return page("people/reset.html", member=queries.get(actor, public_id), link=link)
+    flash("A mail with a link is on its way.", "success")
     return see("people.show", public_id=public_id)
 
 
