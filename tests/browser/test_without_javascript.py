@@ -63,12 +63,12 @@ def test_an_output_is_set_and_a_wrong_value_is_explained(lab: Laboratory, visit:
 
 def test_a_token_is_deleted_after_a_question(lab: Laboratory, visit: Visit) -> None:
     name = lab.unique("Plain token")
-    page = visit("/profile", "oscar", java_script_enabled=False)
+    page = visit("/profile/tokens", "oscar", java_script_enabled=False)
     page.get_by_label("What is it for?").fill(name)
     page.get_by_role("button", name="Create token").click()
     row(page, name).get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    heading(page, "Profile")
+    heading(page, "API tokens")
     expect(row(page, name)).to_have_count(0)
 
 

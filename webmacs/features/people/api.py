@@ -1,4 +1,4 @@
-"""/api/v1/users/{id}/sessions and …/password-reset."""
+"""/api/v1/users/{id}/sessions, …/second-factors and …/password-reset."""
 
 from webmacs.api.endpoint import endpoint
 from webmacs.core.identity import Actor
@@ -36,6 +36,14 @@ def end_session_json(actor: Actor, public_id: str, session_id: str) -> object:
     """What was opened with it ends within seconds."""
     operations.end_login_of(actor, public_id, session_id)
     return Written(message="Session ended.", public_id=session_id)
+
+
+@bp.delete("/api/v1/users/<public_id>/second-factors")
+@endpoint("Take a user's second factors away", can=Can.MANAGE_USERS, out=Written, errors=(403, 404, 409))
+def reset_factors_json(actor: Actor, public_id: str) -> object:
+    """For somebody who lost them: the password alone is asked for again, and all logins of the user end."""
+    operations.reset_factors_of(actor, public_id)
+    return Written(message="Second factors removed.", public_id=public_id)
 
 
 @bp.post("/api/v1/users/<public_id>/password-reset")

@@ -11,6 +11,7 @@ from webmacs.core.permissions import GRANTS, INSTALLATION_ADMIN, SCOPE_OF, Acces
 from webmacs.features.accounts import operations as accounts
 from webmacs.features.accounts import queries
 from webmacs.features.accounts.schemas import UserFilter, UserIn, UserPatch
+from webmacs.features.factors import queries as factors
 from webmacs.features.invitations import queries as invitations
 from webmacs.features.mails import queries as mails
 from webmacs.features.people import operations
@@ -69,6 +70,7 @@ def show(actor: Actor, public_id: str) -> Response:
         logins=queries.logins_of(actor, public_id),
         locked=queries.why_not_ours(actor, member),
         can_send=can_send(),
+        has_factors=bool(factors.ways(member.user_id)),
     )
 
 
@@ -129,6 +131,15 @@ def reset(actor: Actor, public_id: str) -> Response:
         link = f"{public_address()}{RESET_PATH}#{code}"
         return page("people/reset.html", member=queries.get(actor, public_id), link=link)
     flash("A mail with a link is on its way.", "success")
+    return see("people.show", public_id=public_id)
+
+
+@bp.post("/users/<public_id>/reset-factors")
+@screen(can=Can.MANAGE_USERS)
+def reset_factors(actor: Actor, public_id: str) -> Response:
+    """Take the second factors away from a user who lost them."""
+    operations.reset_factors_of(actor, public_id)
+    flash("The password alone is asked for again; all sessions of the user have ended.", "success")
     return see("people.show", public_id=public_id)
 
 
