@@ -202,6 +202,7 @@ def test_the_pages_are_in_order(campus: Laboratory, arrive: Visit, width: int, s
     page.goto("/profile/sso")
     _in_order(page, f"{width}-{scheme}-identities")
     page.get_by_role("link", name="Unlink…").click()
+    page.wait_for_url("**/unlink")
     _in_order(page, f"{width}-{scheme}-unlink")
 
 
