@@ -31,6 +31,8 @@ from webmacs.core import migrations  # noqa: E402
 from webmacs.core.db import db  # noqa: E402
 from webmacs.core.identity import Role  # noqa: E402
 from webmacs.factory import create_app  # noqa: E402
+from webmacs.gateways.sealing import sealer  # noqa: E402
+from webmacs.gateways.signing import notary, signer  # noqa: E402
 from webmacs.settings import Settings  # noqa: E402
 
 DATABASES = ("sqlite", "postgresql")
@@ -250,6 +252,8 @@ def installation(site: Site, database: str) -> Installation:
 @pytest.fixture
 def app(installation: Installation) -> Flask:
     """The application over an empty database."""
+    for keeper in (signer, sealer, notary):  # a process has one key; a test may have made another application
+        keeper.use(SECRET)
     return installation.app
 
 
