@@ -116,7 +116,8 @@ def check_refusals(senders: Sequence[Sender], sentences: set[str]) -> None:
     """Every refusal was a 503 that says when to come again and why, and nobody waited for too long."""
     for sender in senders:
         assert sender.surprises == [], sender.name
-        assert {(said.status, said.detail) for said in sender.refusals} <= {(503, sentence) for sentence in sentences}
+        seen = {(said.status, said.detail) for said in sender.refusals}
+        assert seen <= {(503, sentence) for sentence in sentences}, (sender.name, seen)
         assert all((said.retry_after or "").isdigit() for said in sender.refusals), sender.name
         assert max(said.seconds for said in sender.answers) < PATIENCE
 

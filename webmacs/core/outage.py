@@ -4,8 +4,11 @@ import logging
 import sqlite3
 import threading
 import time
+from typing import Any
 
 import psycopg
+from psycopg.errors import error_from_result
+from psycopg.pq import ConnStatus
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
@@ -36,6 +39,16 @@ def is_away(error: BaseException) -> bool:
         code = getattr(cause, "sqlite_errorcode", None)  # none: we said it ourselves
         return code is None or code & 0xFF in _OF_THE_FILE
     return isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError | NoConnection)
+
+
+def told_by(libpq: Any, result: Any) -> psycopg.Error:
+    """The error of a text that was sent past psycopg's cursors.
+
+    Without an SQLSTATE it is not the server that speaks: the connection is gone, whatever its status says yet.
+    """
+    error = error_from_result(result)
+    gone = libpq.status != ConnStatus.OK or error.sqlstate is None
+    return psycopg.OperationalError(libpq.get_error_message()) if gone else error
 
 
 def is_full(error: BaseException) -> bool:

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg import OperationalError
-from psycopg.errors import error_from_result
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Engine, event
 
+from webmacs.core import outage
 from webmacs.core.db import current, db, driver, is_sqlite
 from webmacs.core.errors import NotFound
 
@@ -103,7 +102,5 @@ def _send(connection: Any, text: str) -> int:
     libpq = connection.pgconn
     result = libpq.exec_(text.encode())
     if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        if libpq.status != ConnStatus.OK:
-            raise OperationalError(libpq.get_error_message())
-        raise error_from_result(result)
+        raise outage.told_by(libpq, result)
     return int(result.ntuples)

@@ -11,10 +11,11 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from psycopg import Connection, Cursor, OperationalError
-from psycopg.errors import CheckViolation, UniqueViolation, error_from_result
-from psycopg.pq import ConnStatus, ExecStatus
+from psycopg import Connection, Cursor
+from psycopg.errors import CheckViolation, UniqueViolation
+from psycopg.pq import ExecStatus
 
+from webmacs.core import outage
 from webmacs.features.datapoints.store import cluster, partitions
 from webmacs.features.datapoints.store.base import BLOCK, Columns, Point, apart, distinct, key, newest, runs
 
@@ -112,9 +113,7 @@ def _at_once(libpq: Any, rows: list[Point], ordered: list[Point], *, is_new: boo
         result = _last_result(libpq)
     if result.status in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         return True
-    if libpq.status != ConnStatus.OK:
-        raise OperationalError(libpq.get_error_message())
-    error = error_from_result(result)
+    error = outage.told_by(libpq, result)
     if isinstance(error, UniqueViolation):
         return False
     raise error
