@@ -29,7 +29,7 @@ def test_every_reading_arrives_once_and_gaps_stay_gaps(server, device, agent):
     probe(server, device)
     agent.start()
     wait_until(arrived(server, 5), "samples arrive")
-    assert server.status("plg_1") == ("connected", None)
+    wait_until(lambda: server.status("plg_1") == ("connected", None), "the state is reported")
     wait_until(lambda: len(device.given()) > len(server.values("evt_count")), "some are not sent yet")
     assert agent.stop() == 0
     arrivals, given = server.values("evt_count"), device.given()
