@@ -46,7 +46,9 @@ def _sign_out(page: Page) -> None:
     page.get_by_role("button", name="menu").click()
     page.get_by_role("button", name="Sign out").click()
     heading(page, "Sign in")
-    page.goto(page.url.partition("?")[0])  # the stream that ends may have led here first, and would lead back to where it was
+    page.goto(
+        page.url.partition("?")[0]
+    )  # the stream that ends may have led here first, and would lead back to where it was
 
 
 def test_a_passkey_is_made_and_signs_in_with_and_without_the_password(lab: Laboratory, visit: Visit, site: str) -> None:
