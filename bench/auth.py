@@ -65,7 +65,7 @@ def look(folder: Path, count: int) -> None:
         jwt = accounts.access_token(accounts.sign_in(attempt, "jwt", "", minutes))
         found = accounts.recognise_jwt(jwt)
         token = tokens.create(found.actor, TokenIn(name="bench"))[1]
-    signed = app.session_interface.get_signing_serializer(app).dumps({"_user_id": browser.public_id})  # type: ignore[attr-defined]
+    signed = app.session_interface.get_signing_serializer(app).dumps({"_user_id": browser.public_id})  # type: ignore[attr-defined]  # Flask's own is one of signed cookies
     nobody = statistics.median(_looks(app, {}, count))
     for name, headers, forgets in (
         ("browser's session", {"Cookie": f"{app.config['SESSION_COOKIE_NAME']}={signed}"}, False),

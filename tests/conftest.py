@@ -24,16 +24,16 @@ if str(ROOT) not in sys.path:  # so that `tests.make` is found however pytest wa
     sys.path.insert(0, str(ROOT))
 
 from tests import postoffice, servers  # noqa: E402 - found by the lines above
-from tests.make import Api, Lab, Person  # noqa: E402
-from tests.page import Browser  # noqa: E402
-from tests.postoffice import PostOffice  # noqa: E402
-from webmacs.core import migrations  # noqa: E402
-from webmacs.core.db import db  # noqa: E402
-from webmacs.core.identity import Role  # noqa: E402
-from webmacs.factory import create_app  # noqa: E402
-from webmacs.gateways.sealing import sealer  # noqa: E402
-from webmacs.gateways.signing import notary, signer  # noqa: E402
-from webmacs.settings import Settings  # noqa: E402
+from tests.make import Api, Lab, Person  # noqa: E402 - see above
+from tests.page import Browser  # noqa: E402 - see above
+from tests.postoffice import PostOffice  # noqa: E402 - see above
+from webmacs.core import migrations  # noqa: E402 - see above
+from webmacs.core.db import db  # noqa: E402 - see above
+from webmacs.core.identity import Role  # noqa: E402 - see above
+from webmacs.factory import create_app  # noqa: E402 - see above
+from webmacs.gateways.sealing import sealer  # noqa: E402 - see above
+from webmacs.gateways.signing import notary, signer  # noqa: E402 - see above
+from webmacs.settings import Settings  # noqa: E402 - see above
 
 DATABASES = ("sqlite", "postgresql")
 TRAIL = "audit_entries"

@@ -287,10 +287,10 @@ class Lab:
             made = experiments.start(
                 who.actor, ExperimentIn(name=name or f"Run {next(_numbers)}", event_public_ids=public_ids)
             )
-            if times.get("started"):
-                made.span.started_us = clock.to_micros(times["started"])  # type: ignore[arg-type]
-            if times.get("stopped"):
-                made.span.stopped_us = clock.to_micros(times["stopped"])  # type: ignore[arg-type]
+            if (started := times.get("started")) is not None:
+                made.span.started_us = clock.to_micros(started)
+            if (stopped := times.get("stopped")) is not None:
+                made.span.stopped_us = clock.to_micros(stopped)
             return made
 
     def stop(self, who: Person, experiment: Experiment) -> None:

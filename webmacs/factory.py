@@ -264,7 +264,7 @@ def _extend(app: Flask, settings: Settings) -> None:
     app.extensions["webmacs.credentials"] = Credentials()
     app.extensions["webmacs.proxies"] = proxies = Proxies(settings.trusted_proxies)
     if proxies:
-        app.wsgi_app = proxies.around(app.wsgi_app)  # type: ignore[method-assign,assignment]
+        app.wsgi_app = proxies.around(app.wsgi_app)  # type: ignore[method-assign,assignment]  # as Flask tells one to wrap it
     app.extensions["webmacs.counters"] = Counters(settings.redis_url)
     app.extensions["webmacs.periodic"] = PERIODIC
     app.extensions["webmacs.mailer"] = _mailer(settings)

@@ -87,7 +87,7 @@ def test_a_viewer_sees_no_way_to_write_and_reads_why(lab: Laboratory, look: Visi
     for path in ("/", "/channels", "/experiments", "/logs", "/plugins", "/data"):
         page.goto(path)
         for role in ("button", "link"):
-            found = page.locator("main").get_by_role(role, name=writing)  # type: ignore[arg-type]
+            found = page.locator("main").get_by_role(role, name=writing)  # type: ignore[arg-type]  # two of the roles that it names one by one
             assert found.all_inner_texts() == [], path
     for path in (f"/experiments/{lab.furniture['running']}", f"/channels/{lab.furniture['channel']}"):
         page.goto(path)

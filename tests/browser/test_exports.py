@@ -44,7 +44,7 @@ def test_a_file_of_history_is_uploaded_checked_and_recorded_while_one_watches(la
     file = {"name": "history.csv", "mimeType": "text/csv", "buffer": "\n".join(["time,value", *lines, "x,1"]).encode()}
     page = look("/exports", "oscar")
     page.get_by_role("link", name="Imports").click()
-    page.get_by_label("File", exact=True).set_input_files(file)  # type: ignore[arg-type]
+    page.get_by_label("File", exact=True).set_input_files(file)  # type: ignore[arg-type]  # it takes a dictionary as well as its own type
     page.get_by_role("button", name="Upload").click()
     heading(page, "history.csv")
     page.get_by_label("Channel", exact=True).select_option(label=name)

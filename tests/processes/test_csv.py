@@ -158,7 +158,7 @@ def test_a_reader_who_leaves_in_the_middle_stops_the_work(filled: Filled) -> Non
     web = filled.running.part("web")
     with filled.download() as answer:
         assert len(answer.read(100_000)) == 100_000
-        sock = answer.fp.raw._sock  # type: ignore[union-attr]
+        sock = answer.fp.raw._sock  # type: ignore[union-attr]  # http.client has no other way to it
         sock.shutdown(socket.SHUT_RDWR)
     wait_until(lambda: is_idle(web), "the server rests", timeout=15)
 

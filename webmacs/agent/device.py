@@ -92,7 +92,7 @@ class Device:
 def _number(value: object) -> float | None:
     """A finite float; None for a gap: nothing was read, or it is no number that the server would take."""
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]  # whether it can be read is what is asked
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

@@ -98,7 +98,7 @@ def endpoint(  # noqa: PLR0913 - a declaration: all but the first are named
                 return without_transaction(answer, edge)
             return within_transaction(answer, edge, write=request.method not in SAFE_METHODS and not reads)
 
-        arrive.__edge__ = edge  # type: ignore[attr-defined]
+        arrive.__edge__ = edge  # type: ignore[attr-defined]  # a function carries its declaration
         return arrive
 
     return declare

@@ -40,6 +40,12 @@ def redis_of(app: Flask) -> Redis:
     return pool
 
 
+def this_app() -> Flask:
+    """The application itself, for what outlives the arrival or job that asks."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # typed as what it stands for
+    return app
+
+
 def queue(app: Flask) -> Queue:
     """The queue that the worker reads."""
     return Queue(QUEUE, connection=redis_of(app))
@@ -47,7 +53,7 @@ def queue(app: Flask) -> Queue:
 
 def enqueue(job: Callable[..., None], *ids: Any, limit: timedelta | None = LIMIT) -> None:
     """Ring the bell for a row: only after the commit, only ids. The job is stopped after `limit` (None: never)."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = this_app()
     queue(app).enqueue(job, *ids, job_timeout=-1 if limit is None else int(limit.total_seconds()))
 
 
@@ -94,7 +100,7 @@ def _schedule_all(app: Flask) -> None:
 
 def run_periodic(name: str) -> None:
     """Run one periodic job and ask for its next turn, also when it failed."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = this_app()
     job = next(job for job in app.extensions["webmacs.periodic"] if job.name == name)
     try:
         job.run()

@@ -8,13 +8,14 @@ from collections import deque
 from typing import Any
 
 import orjson
-from flask import Flask, current_app
+from flask import Flask
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
+from webmacs.core.jobs import this_app
 from webmacs.features.accounts.facts import AccessEnded
 from webmacs.features.datapoints.facts import DatapointsRecorded
 from webmacs.features.events.facts import EventsChanged
@@ -45,7 +46,7 @@ def channels_changed(fact: EventsChanged) -> None:
 
 def voice() -> "Voice":
     """The application's way to the streams, made when it is first needed."""
-    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = this_app()
     found: Voice | None = app.extensions.get("webmacs.voice")
     if found is None:
         found = app.extensions.setdefault("webmacs.voice", Voice(app))

@@ -15,7 +15,6 @@ from flask import (
     g,
     jsonify,
     make_response,
-    redirect,
     render_template,
     request,
     url_for,
@@ -36,7 +35,7 @@ from webmacs.core.errors import (
     Unavailable,
 )
 from webmacs.web.arrival import Edge
-from webmacs.web.pages import here, htmx
+from webmacs.web.pages import here, htmx, to
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +130,7 @@ def _refused(refusal: Refusal, status: int) -> Response:
 def _http(error: HTTPException) -> Response:
     status = error.code or 500
     if status < 400:
-        return error.get_response()  # type: ignore[return-value]
+        return make_response(error.get_response())
     if status == 404 and request.path.endswith("/") and _exists_without_slash():
         # relative on purpose: behind a TLS proxy an absolute address would name the wrong scheme
         query = f"?{request.query_string.decode('latin-1')}" if request.query_string else ""
@@ -172,4 +171,4 @@ def _sign_in(refusal: Unauthenticated) -> Response:
     url = url_for("accounts.login", next=here() if request.method == "GET" else None)
     if htmx:
         return make_response("", 401, {"HX-Redirect": url})
-    return redirect(url, 303)  # type: ignore[return-value]
+    return to(url)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, make_response, redirect, render_template, request, url_for
+from flask import Response, make_response, render_template, request, url_for
 from flask_htmx import HTMX
 from pydantic import BaseModel, ValidationError
 
@@ -59,7 +59,7 @@ def screen(
                 return without_transaction(answer, edge)
             return within_transaction(answer, edge, write=request.method not in SAFE_METHODS)
 
-        arrive.__edge__ = edge  # type: ignore[attr-defined]
+        arrive.__edge__ = edge  # type: ignore[attr-defined]  # a function carries its declaration
         return arrive
 
     return declare
@@ -95,7 +95,7 @@ def see(endpoint: str, **values: Any) -> Response:
         response = make_response("", 204)
         response.headers["HX-Redirect"] = url
         return response
-    return redirect(url, 303)  # type: ignore[return-value]
+    return to(url)
 
 
 def wants_fragment() -> bool:

@@ -23,7 +23,7 @@ def test_a_whole_trail_is_said_to_be_complete(lab, ada, run, trail):
 
 def test_the_first_broken_link_is_named(lab, ada, run, tamper):
     lab.event(ada)
-    tamper(f"UPDATE audit_entries SET new = '1' WHERE chain = {ada.actor.organization_id} AND number >= 3")  # noqa: S608
+    tamper(f"UPDATE audit_entries SET new = '1' WHERE chain = {ada.actor.organization_id} AND number >= 3")  # noqa: S608 - a number of ours
     done = run("verify")
     assert done.exit_code == 1
     assert "BROKEN: Organization 'Laboratory', entry 3: its content does not fit its seal" in done.output

@@ -1,6 +1,6 @@
 """Claiming, signing in and out, and one's own profile."""
 
-from flask import Response, redirect, request, session
+from flask import Response, request, session
 
 from webmacs.core.errors import SecondFactorRequired, TooMany, Unauthenticated
 from webmacs.core.identity import Actor
@@ -17,7 +17,7 @@ from webmacs.web.address import public_address
 from webmacs.web.arrival import device, lifetime, remember_browser
 from webmacs.web.forms import SchemaForm
 from webmacs.web.guard import guarded
-from webmacs.web.pages import local_target, page, screen, see
+from webmacs.web.pages import local_target, page, screen, see, to
 
 
 @bp.get("/claim")
@@ -51,7 +51,7 @@ def login(actor: Actor) -> Response:
     """Sign in."""
     target = local_target(request.args.get("next"))
     if not actor.is_anonymous:
-        return redirect(target, 303)  # type: ignore[return-value]
+        return to(target)
     if not queries.is_claimed():
         return see("accounts.claim")
     return _login(LoginForm(), target)
@@ -71,7 +71,7 @@ def login_now(actor: Actor) -> Response:  # noqa: ARG001 - every view gets the a
     wait = None
     try:
         if form.submit(LoginIn, _begin) is not None:
-            return redirect(target, 303)  # type: ignore[return-value]
+            return to(target)
     except SecondFactorRequired as more:
         session.clear()
         session[Purpose.SIGN_IN] = factors.begin(Purpose.SIGN_IN, more.user_id)

@@ -1,6 +1,6 @@
 """Switches and sliders: every write to an output from a page."""
 
-from flask import Response, make_response, redirect, render_template, request
+from flask import Response, make_response, render_template, request
 from wtforms import StringField
 
 from webmacs.core.identity import Actor
@@ -11,7 +11,7 @@ from webmacs.features.control.schemas import SetPoint
 from webmacs.features.datapoints import queries as datapoints
 from webmacs.features.events import queries as events
 from webmacs.web.forms import SchemaForm
-from webmacs.web.pages import local_target, page, screen, wants_fragment
+from webmacs.web.pages import local_target, page, screen, to, wants_fragment
 
 
 class SetPointForm(SchemaForm):
@@ -38,4 +38,4 @@ def set_output(actor: Actor, event_id: str) -> Response:
         return make_response(html, form.status)
     if done is None:
         return page("control/refused.html", status=form.status, event=event, problem=problem)
-    return redirect(local_target(request.form.get("next")), 303)  # type: ignore[return-value]
+    return to(local_target(request.form.get("next")))

@@ -1,6 +1,6 @@
 """What follows the right password, passkeys without one, and proving once more who one is."""
 
-from flask import Response, flash, redirect, request, session
+from flask import Response, flash, request, session
 
 from webmacs.core.identity import Actor
 from webmacs.core.permissions import Access, Can
@@ -16,12 +16,12 @@ from webmacs.web.address import public_address
 from webmacs.web.arrival import device, lifetime, remember_browser
 from webmacs.web.forms import sent_data
 from webmacs.web.guard import guarded
-from webmacs.web.pages import local_target, page, screen, see
+from webmacs.web.pages import local_target, page, screen, see, to
 
 
 def _enter(user_id: int, way: Way, target: str) -> Response:
     remember_browser(operations.enter(user_id, way, device(), lifetime()))
-    return redirect(target, 303)  # type: ignore[return-value]
+    return to(target)
 
 
 @bp.get("/login/second-factor")
@@ -132,4 +132,4 @@ def confirm_now(actor: Actor) -> Response:
 
     if form.submit(ProofIn, confirm) is None:
         return _confirm(actor, form, target)
-    return redirect(local_target(target), 303)  # type: ignore[return-value]
+    return to(local_target(target))
